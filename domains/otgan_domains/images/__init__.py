@@ -1,0 +1,86 @@
+"""Images under the Euclidean ground cost: the reference domain."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from otgan.config import InputError
+from otgan.data import Samples
+from otgan.domain import Domain
+from otgan.geometry import Lp
+from otgan.networks import dcgan, mlp
+from otgan.preprocess import Chart, Identity, Scaling, Whitening
+from otgan.report.pictures import grid
+from otgan_domains.images.loading import read
+from otgan_domains.images.pixels import split, to_tensor
+from otgan_domains.images.saving import save
+
+MOST_HELD_OUT = 10_000
+
+
+def images(
+    data: Any = "digits",
+    size: tuple[int, int] | None = None,
+    resize: Literal["stretch", "crop"] = "stretch",
+    channels: int | None = None,
+    value_range: tuple[float, float] | None = None,
+    held_out: float = 0.2,
+    chart: Literal["scaling", "identity", "whitening"] = "scaling",
+    p: float = 2.0,
+    *,
+    state: dict[str, Any] | None = None,
+) -> Domain:
+    """Images: pixel values in [0, 1], ground cost l2 between them.
+
+    Args:
+        data: digits (scikit-learn's own), a folder of images (subfolders are labels), a .npy,
+            .npz, .parquet or IDX(.gz) file, a folder with MNIST-type IDX files, or hf:NAME for a
+            data set of the Hugging Face hub.
+        size: height and width to bring every image to; as they are if not given.
+        resize: stretch to the size, or crop the centre to its aspect ratio first.
+        channels: 1 for grey, 3 for colour; as they are if not given.
+        value_range: the values of a floating-point array that mean black and white.
+        held_out: share of the images kept from training, if the data bring no test set.
+        chart: scaling to [-1, 1], identity, or whitening (the ground cost is then Mahalanobis).
+        p: exponent of the lp ground cost.
+        state: of a finished run, in place of data.
+    """
+    training = testing = None
+    if state is None:
+        source = read(data, size, resize, channels)
+        training = Samples(to_tensor(source.x, value_range, channels), source.y)
+        if source.x_test is not None:
+            testing = Samples(to_tensor(source.x_test, value_range, channels), source.y_test)
+        else:
+            training, testing = split(training, held_out, MOST_HELD_OUT)
+        if testing.shape != training.shape:
+            raise InputError(
+                f"training images are {training.shape} and test images {testing.shape}: "
+                "give --size HEIGHT WIDTH"
+            )
+        state = {"shape": list(training.shape), "classes": list(source.classes)}
+    shape = tuple(state["shape"])
+    small = max(shape[1:]) <= 16
+    return Domain(
+        geometry=Lp(p),
+        train=training,
+        held_out=testing,
+        chart=_chart(chart, shape, training),
+        networks={"dcgan": dcgan, "mlp": mlp},
+        presets={"*": {"steps": 3000 if small else 20_000}},
+        save=save,
+        show=grid,
+        extension=".png",
+        state=state,
+        classes=tuple(state["classes"]),
+    )
+
+
+def _chart(kind: str, shape: tuple[int, ...], training: Samples | None) -> Chart:
+    if kind == "whitening":
+        chart = Whitening(shape)
+        try:
+            return chart.fit(training.points()) if training else chart
+        except ValueError as error:
+            raise InputError(str(error)) from None
+    return Scaling(0.0, 1.0) if kind == "scaling" else Identity()

@@ -1,0 +1,100 @@
+"""From settings to the objects of a game."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import torch
+from lightning_fabric import Fabric
+from lightning_fabric.strategies import DDPStrategy
+from torch import Tensor, nn
+
+from otgan import config as settings
+from otgan.config import Config, InputError, suggest
+from otgan.constraints import Constraint, SlopePenalty, SpectralNorm, WeightClipping
+from otgan.domain import Domain
+from otgan.engine import Game, Schedule
+from otgan.objectives import OBJECTIVES
+
+UNKNOWN_STEPS = 1_000_000_000
+"""Stands for the step count until a time budget has become one."""
+
+
+def fabric(config: Config) -> Fabric:
+    """Devices, processes and precision as configured."""
+    devices = config.devices if config.devices == "auto" else int(config.devices)
+    strategy: str | DDPStrategy = config.strategy
+    if strategy == "ddp" or (strategy == "auto" and isinstance(devices, int) and devices > 1):
+        # Two forward passes share one backward: buffers must not be overwritten between them.
+        strategy = DDPStrategy(broadcast_buffers=False)
+    return Fabric(
+        accelerator=config.accelerator,
+        strategy=strategy,
+        devices=devices,
+        precision=config.precision,
+    )
+
+
+def networks(domain: Domain, config: Config, shape: tuple[int, ...]) -> tuple[nn.Module, nn.Module]:
+    """Generator and critic for samples of this shape.
+
+    Raises:
+        InputError: an unknown network, or one that cannot have this shape.
+    """
+    name = config.network.name or next(iter(domain.networks))
+    if name not in domain.networks:
+        raise InputError(f"unknown network '{name}'{suggest(name, domain.networks)}")
+    chosen = config.network.model_dump(exclude={"name"}, exclude_none=True)
+    try:
+        return domain.networks[name](shape, domain.chart.bounds, **chosen)
+    except ValueError as error:
+        raise InputError(str(error)) from None
+
+
+def constraint(chosen: settings.Constraint) -> Constraint:
+    if chosen.kind == "slope-penalty":
+        return SlopePenalty(chosen.sided, chosen.weight, chosen.pairs, chosen.every)
+    if chosen.kind == "clipping":
+        return WeightClipping(chosen.bound)
+    return SpectralNorm() if chosen.kind == "spectral-norm" else Constraint()
+
+
+def optimisers(chosen: settings.Optimiser) -> tuple[Callable, Callable]:
+    """The generator's and the critic's, each parameters -> Optimizer."""
+    if chosen.name == "rmsprop":
+        make: Callable = torch.optim.RMSprop
+    else:
+        make = partial(torch.optim.Adam, betas=(chosen.beta1, chosen.beta2), fused=True)
+    return partial(make, lr=chosen.rate), partial(make, lr=chosen.critic_rate or chosen.rate)
+
+
+def game(domain: Domain, config: Config, fabric: Fabric) -> Game:
+    """Players and rules for a domain with training data.
+
+    Raises:
+        InputError: settings that do not go together.
+    """
+    assert domain.train is not None
+    with fabric.init_module(empty_init=False):
+        generator, critic = networks(domain, config, domain.train.shape)
+    try:
+        return Game.start(
+            fabric,
+            generator,
+            critic,
+            *optimisers(config.optimiser),
+            geometry=domain.geometry,
+            objective=OBJECTIVES[config.objective](),
+            constraint=constraint(config.constraint),
+            schedule=Schedule(config.steps or UNKNOWN_STEPS, config.decay),
+            critic_steps=config.critic_steps,
+            average_decay=config.average,
+        )
+    except ValueError as error:
+        raise InputError(str(error)) from None
+
+
+def noise(latent: int, fabric: Fabric) -> Callable[[int], Tensor]:
+    """n -> standard normal inputs of the generator, (n, latent)."""
+    return lambda n: torch.randn(n, latent, device=fabric.device)

@@ -1,0 +1,201 @@
+"""otgan train | sample | evaluate | domains. Imports no torch before it has work to do."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, make_dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from tyro.conf import Positional, arg
+
+from otgan.config import PRESETS, Config, InputError, resolve
+
+USAGE = "otgan train DOMAIN --help lists every setting of a domain."
+
+
+@dataclass(frozen=True)
+class Launch:
+    """Where a run starts and goes."""
+
+    preset: str = field(default="wgan-gp")
+    """Settings to start from: wgan, wgan-gp, wgan-lp, sngan, gan, or one of the domain's."""
+    out: Path | None = field(default=None)
+    """Run folder to write; the next free runs/DOMAIN-K if not given."""
+    resume: Path | None = field(default=None)
+    """Run folder to go on with, for as long as --steps or --minutes say, or to its own end."""
+
+
+def train(domain: Positional[str], /) -> None:
+    """Train a generator on a domain: a name from `otgan domains`, or module:function.
+
+    Args:
+        domain: What to train on; `otgan train DOMAIN --help` lists its settings.
+    """
+    raise AssertionError("main hands training to _train, which knows the domain's own options")
+
+
+def sample(
+    run: Positional[Path], /, n: Annotated[int, arg(aliases=["-n"])] = 64,
+    out: Annotated[Path | None, arg(aliases=["-o"])] = None, seed: int = 0,
+) -> None:
+    """Draw samples from a trained run.
+
+    Args:
+        run: Run folder.
+        n: How many.
+        out: File or folder to write, in the formats of the domain; RUN/samples.* if not given.
+        seed: The same seed gives the same samples.
+    """
+    from otgan.model import Model
+
+    if n < 1:
+        raise InputError(f"-n is how many samples to draw, at least 1, got {n}")
+    model = Model.load(run)
+    out = out or run / f"samples{model.domain.extension}"
+    model.domain.save(model.sample(n, seed), out)
+    print(out)
+
+
+def evaluate(
+    run: Positional[Path], /, json: Path | None = None, limit: int = 1000, draws: int = 5,
+    seed: int = 0,
+) -> None:
+    """Score a run's samples against held-out data, each figure beside its real-to-real floor.
+
+    Args:
+        run: Run folder; its data must be where they were.
+        json: File to write the same figures to.
+        limit: Most samples to compare in one draw.
+        draws: Independent draws, for the spread.
+        seed: Seed of the draws.
+    """
+    from otgan.model import Model
+    from otgan.report.tables import show, write_json
+
+    if limit < 10 or draws < 1:
+        raise InputError(f"evaluation needs --limit 10 and --draws 1 at least, got {limit}, {draws}")
+    report = Model.load(run, data=True).evaluate(limit, draws, seed)
+    show(report)
+    if json:
+        write_json(report, json)
+
+
+def domains() -> None:
+    """List the installed domains."""
+    from otgan.domain import installed
+
+    for name, point in sorted(installed().items()):
+        print(f"{name:12} {(inspect.getdoc(point.load()) or '').partition(chr(10))[0]}")
+
+
+COMMANDS: dict[str, Callable[..., None]] = {
+    "train": train, "sample": sample, "evaluate": evaluate, "domains": domains
+}  # fmt: skip
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command `otgan`: exit code 0 done, 1 failed, 2 the user's input is wrong."""
+    argv = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        if argv[:1] == ["train"] and len(argv) > 1 and not argv[1].startswith("-"):
+            _train(argv[1], argv[2:])
+        else:
+            from tyro.extras import subcommand_cli_from_dict
+
+            subcommand_cli_from_dict(
+                COMMANDS, prog="otgan", description=__doc__.partition("\n")[0] + "\n\n" + USAGE,
+                args=argv or ["--help"],
+            )
+    except InputError as error:
+        _fail(error, 2)
+    except (OSError, MemoryError) as error:
+        _fail(error, 1)
+    except KeyboardInterrupt:
+        _fail("stopped; go on from the last checkpoint with --resume RUN", 130)
+
+
+def _train(name: str, argv: list[str]) -> None:
+    """`otgan train NAME ...`, where the domain's factory has options of its own."""
+    from otgan.domain import find
+
+    factory = find(name)
+    flags = {a.partition("=")[0] for a in argv}
+    if {"--steps", "--minutes"} <= flags:
+        raise InputError("--steps and --minutes are two ways to say how long: give one of them")
+    preset = _value(argv, "--preset")
+    launch, config, options = _parse(name, factory, argv, resolve(preset, {}) if preset in PRESETS else Config())
+    if launch.resume:
+        _resume(name, launch.resume, config, flags)
+        return
+
+    from otgan.domain import load
+    from otgan.runs import describe, free
+    from otgan.training import play
+
+    domain = load(name, options)
+    _, config, _ = _parse(name, factory, argv, resolve(launch.preset, domain.presets))
+    if "--minutes" in flags:
+        config = config.model_copy(update={"steps": None})
+    out = launch.out or free(name.rpartition(":")[2])
+    play(domain, config, describe(domain, config, name, options, launch.preset), out)
+    print(out)
+
+
+def _resume(name: str, run: Path, config: Config, flags: set[str]) -> None:
+    from otgan.runs import Run
+    from otgan.training import resume
+
+    of = Run.open(run).spec()["domain"]
+    if of != name:
+        raise InputError(f"'{run}' is a run of '{of}', not of '{name}'")
+    if others := sorted(flags - {"--resume", "--steps", "--minutes"} - {f for f in flags if f[:2] != "--"}):
+        raise InputError(f"a resumed run keeps its settings: drop {', '.join(others)}")
+    budget = {k: getattr(config, k) for k in ("steps", "minutes") if f"--{k}" in flags}
+    if "minutes" in budget:
+        budget["steps"] = None
+    resume(run, **budget)
+    print(run)
+
+
+def _parse(
+    name: str, factory: Callable[..., Any], argv: list[str], default: Config
+) -> tuple[Launch, Config, dict[str, Any]]:
+    """Launch settings, run settings over a default, and the options of the domain's factory."""
+    import tyro
+
+    @functools.wraps(factory)
+    def options(**chosen: Any) -> dict[str, Any]:
+        return chosen
+
+    signature = inspect.signature(factory)
+    kept = [p for n, p in signature.parameters.items() if n != "state"]
+    options.__signature__ = signature.replace(parameters=kept)  # type: ignore[attr-defined]
+    flat = functools.partial(arg, name="")
+    parts = make_dataclass(
+        "parts",
+        [
+            ("launch", Annotated[Launch, flat()], field(default_factory=Launch)),
+            ("settings", Annotated[Config, flat()], field(default=default)),
+            ("options", Annotated[dict, flat(constructor=options)], field(default_factory=dict)),
+        ],
+    )
+    about = inspect.getdoc(factory) or ""
+    found = tyro.cli(
+        parts, prog=f"otgan train {name}", description=about.partition("\n")[0], args=argv
+    )
+    return found.launch, found.settings, found.options
+
+
+def _value(argv: list[str], flag: str) -> str | None:
+    """The word after a flag, or after its equals sign."""
+    words = [w for a in argv for w in (a.split("=", 1) if a.startswith(f"{flag}=") else [a])]
+    return words[words.index(flag) + 1] if flag in words[:-1] else None
+
+
+def _fail(message: object, code: int) -> None:
+    print(f"otgan: {message}", file=sys.stderr)
+    raise SystemExit(code)

@@ -1,0 +1,172 @@
+"""Every setting of a run, typed and validated; imports no torch, so that help comes at once."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt, ValidationError
+
+Norm = Literal["none", "batch", "layer", "instance"]
+
+
+class InputError(ValueError):
+    """What the user gave is wrong: one line that says what, and what to do. Exit code 2."""
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Network(_Settings):
+    """Generator and critic."""
+
+    name: str | None = Field(None, description="Network pair; the domain's first if not given.")
+    latent: PositiveInt = Field(64, description="Length of the noise vector.")
+    width: PositiveInt | None = Field(
+        None, description="Channels of the first convolution, units of a dense layer."
+    )
+    depth: NonNegativeInt | None = Field(None, description="Dense hidden layers.")
+    generator_norm: Norm = Field("batch", description="Normalisation in the generator.")
+    critic_norm: Norm = Field("none", description="Normalisation in the critic.")
+
+
+class Constraint(_Settings):
+    """How the critic is kept 1-Lipschitz."""
+
+    kind: Literal["slope-penalty", "clipping", "spectral-norm", "none"] = Field(
+        "slope-penalty", description="Penalty on slopes, weight clipping, spectral norm, or none."
+    )
+    sided: Literal["one", "two", "zero"] = Field(
+        "two", description="Charge slopes above 1 (WGAN-LP), around 1 (WGAN-GP), above 0 (R1, R2)."
+    )
+    weight: PositiveFloat | Literal["auto"] = Field(
+        10.0, description="Penalty weight in ground-cost units of the chart; auto follows the data."
+    )
+    pairs: Literal["real-fake", "real", "fake"] = Field(
+        "real-fake", description="Where slopes are charged."
+    )
+    every: PositiveInt = Field(1, description="Charge every k-th critic step, k times as much.")
+    bound: PositiveFloat = Field(0.01, description="Largest weight under clipping.")
+
+
+class Optimiser(_Settings):
+    """Both players' optimiser."""
+
+    name: Literal["adam", "rmsprop"] = Field("adam", description="Adam or RMSprop.")
+    rate: PositiveFloat = Field(2e-4, description="Learning rate of the generator.")
+    critic_rate: PositiveFloat | None = Field(None, description="The critic's, if another.")
+    beta1: float = Field(0.0, ge=0, lt=1, description="Adam's first decay.")
+    beta2: float = Field(0.9, ge=0, lt=1, description="Adam's second decay.")
+
+
+class Config(_Settings):
+    """A run's settings."""
+
+    steps: PositiveInt | None = Field(None, description="Generator steps.")
+    minutes: PositiveFloat | None = Field(
+        None, description="Time budget instead of steps; becomes a step count early in the run."
+    )
+    seed: int = Field(0, ge=0, description="Seed of weights, noise and shuffling.")
+    batch_size: PositiveInt = Field(64, description="Samples a batch, all processes together.")
+    critic_steps: PositiveInt = Field(5, description="Critic steps for each generator step.")
+    objective: Literal["kantorovich", "minimax", "non-saturating"] = Field(
+        "kantorovich", description="What the players minimise."
+    )
+    average: float = Field(
+        0.995, ge=0, lt=1, description="Decay of the generator's moving average."
+    )
+    decay: float = Field(
+        0.5, ge=0, le=1, description="Share of the steps, the last, over which rates fall to 0."
+    )
+    log_every: PositiveInt = Field(50, description="Steps between rows of metrics.csv.")
+    monitor_every: PositiveInt = Field(
+        250, description="Steps between held-out W estimates, sample grids and checkpoints."
+    )
+    accelerator: str = Field("auto", description="cpu, cuda, mps, ... (Lightning Fabric).")
+    devices: str = Field("1", description="Number of devices or processes, or auto.")
+    precision: Literal["32-true", "64-true", "bf16-mixed"] = Field(
+        "32-true", description="Floating-point precision."
+    )
+    strategy: str = Field("auto", description="Distributed strategy: auto, ddp, ...")
+    network: Network = Network()
+    constraint: Constraint = Constraint()
+    optimiser: Optimiser = Optimiser()
+
+
+_ADAM_DCGAN = {"rate": 2e-4, "beta1": 0.5, "beta2": 0.999}
+
+PRESETS: dict[str, dict[str, Any]] = {
+    # Gulrajani et al. 2017; ours adds the moving average and the decay.
+    "wgan-gp": {},
+    # Petzka, Fischer, Lukovnikov 2018.
+    "wgan-lp": {"constraint": {"sided": "one"}},
+    # Arjovsky, Chintala, Bottou 2017, algorithm 1: clipping, RMSprop, DCGAN without sigmoid.
+    "wgan": {
+        "constraint": {"kind": "clipping"},
+        "optimiser": {"name": "rmsprop", "rate": 5e-5},
+        "network": {"critic_norm": "batch", "depth": 0},
+        "average": 0.0,
+        "decay": 0.0,
+    },
+    # Miyato et al. 2018, setting C, with the non-saturating objective.
+    "sngan": {
+        "constraint": {"kind": "spectral-norm"},
+        "objective": "non-saturating",
+        "optimiser": _ADAM_DCGAN,
+        "critic_steps": 1,
+    },
+    # Goodfellow et al. 2014 with the networks and rates of Radford, Metz, Chintala 2016.
+    "gan": {
+        "constraint": {"kind": "none"},
+        "objective": "non-saturating",
+        "optimiser": _ADAM_DCGAN,
+        "network": {"critic_norm": "batch", "depth": 0},
+        "critic_steps": 1,
+        "average": 0.0,
+        "decay": 0.0,
+    },
+}
+
+
+def resolve(
+    preset: str, domain_presets: Mapping[str, Mapping[str, Any]], *patches: Mapping[str, Any]
+) -> Config:
+    """Defaults < preset < the domain's patches for every preset ("*") and for this one < patches.
+
+    Raises:
+        InputError: an unknown preset, setting or value.
+    """
+    known = [*PRESETS, *(name for name in domain_presets if name not in ("*", *PRESETS))]
+    if preset not in known:
+        raise InputError(f"unknown preset '{preset}'{suggest(preset, known)}")
+    merged: dict[str, Any] = {}
+    for patch in (
+        PRESETS.get(preset, {}),
+        domain_presets.get("*", {}),
+        domain_presets.get(preset, {}),
+        *patches,
+    ):
+        merged = _merge(merged, patch)
+    try:
+        return Config.model_validate(merged)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise InputError(f"setting {where}={first['input']!r}: {first['msg'].lower()}") from None
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """': did you mean ...?' where a near name exists, else the list of what there is."""
+    known = list(known)
+    near = difflib.get_close_matches(name, known, n=1)
+    return f": did you mean '{near[0]}'?" if near else f": there are {', '.join(known)}"
+
+
+def _merge(base: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in patch.items():
+        nested = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
+        merged[key] = _merge(merged[key], value) if nested else value
+    return merged

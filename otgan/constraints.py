@@ -1,0 +1,152 @@
+"""How a critic is kept 1-Lipschitz: the geometry measures slopes, a constraint charges them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
+
+from otgan.geometry import Geometry, Lp, Potential
+
+_BATCH_NORMS = nn.modules.batchnorm._BatchNorm
+_NORMS = (_BATCH_NORMS, nn.GroupNorm, nn.LayerNorm, nn.RMSNorm, nn.modules.instancenorm._InstanceNorm)
+
+
+def has_batch_norm(network: nn.Module) -> bool:
+    """Whether the value at one sample depends on the rest of its batch."""
+    return any(
+        isinstance(m, _BATCH_NORMS) and not isinstance(m, nn.modules.instancenorm._InstanceNorm)
+        for m in network.modules()
+    )
+
+
+class Constraint:
+    """No constraint; the base of the others."""
+
+    certified: bool = False
+    """Whether the critic is 1-Lipschitz by construction, so that its value is a lower bound."""
+
+    def build(self, network: nn.Module, geometry: Geometry) -> nn.Module:
+        """The critic to train: checks, wraps or replaces layers of the network.
+
+        Raises:
+            ValueError: the network or the geometry does not allow this constraint.
+        """
+        return network
+
+    def penalty(
+        self, geometry: Geometry, f: Potential, x: Tensor, y: Tensor, step: int
+    ) -> Tensor:
+        """What is added to the critic's loss, () in ground-cost units.
+
+        Args:
+            geometry: what measures slopes.
+            f: the critic, closed over the condition that x and y share.
+            x: real points, (n, *E).
+            y: generated points, (n, *E).
+            step: critic steps done so far.
+        """
+        return x.new_zeros(())
+
+    def project(self, critic: nn.Module) -> None:
+        """Brings the critic back into the allowed set after an optimiser step."""
+
+
+@dataclass(frozen=True)
+class WeightClipping(Constraint):
+    """Every weight within [-bound, bound] (Arjovsky, Chintala, Bottou 2017, algorithm 1).
+
+    Keeps the critic K-Lipschitz for an unknown K that differs from geometry to geometry: allowed
+    anywhere, certifies nothing, and the critic's value is no distance. Scales and shifts of
+    normalisation layers are left alone: clipped at .01, they would silence the layer.
+    """
+
+    bound: float = 0.01
+
+    @torch.no_grad()
+    def project(self, critic: nn.Module) -> None:
+        for module in critic.modules():
+            if not isinstance(module, _NORMS):
+                for weight in module.parameters(recurse=False):
+                    weight.clamp_(-self.bound, self.bound)
+
+
+@dataclass(frozen=True)
+class SlopePenalty(Constraint):
+    """Charges slopes of the critic, weight * mean(excess(slope) ** 2), on sampled pairs.
+
+    For two point masses at distance theta the optimum is not theta but theta * (1 + theta / (2 *
+    weight)), for either side: the weight has the unit of the ground cost. "auto" charges every
+    pair 10 times the distance of its real to its generated point, so the overstatement at that
+    distance is 5 % whatever the unit.
+
+    Args:
+        sided: "two" charges (slope - 1)^2 (WGAN-GP, Gulrajani et al. 2017), "one" charges
+            max(slope - 1, 0)^2 (WGAN-LP, Petzka et al. 2018), "zero" charges slope^2 (R1 and R2,
+            Mescheder et al. 2018). Secants can be charged one-sidedly only: most pairs of an
+            optimal critic have slope below 1.
+        weight: in ground-cost units, or "auto".
+        pairs: "real-fake"; "real" for slopes at real points and "fake" at generated ones, where
+            slopes are gradients.
+        every: charge every k-th critic step, k times as much (lazy regularisation, Karras et al.
+            2020).
+    """
+
+    sided: Literal["one", "two", "zero"] = "two"
+    weight: float | Literal["auto"] = 10.0
+    pairs: Literal["real-fake", "real", "fake"] = "real-fake"
+    every: int = 1
+
+    def build(self, network: nn.Module, geometry: Geometry) -> nn.Module:
+        if has_batch_norm(network):
+            raise ValueError(
+                "a slope penalty needs a critic whose value at a sample does not depend on the rest "
+                "of the batch, and this one has batch normalisation: use 'layer' or 'instance' "
+                "normalisation in the critic, or none"
+            )
+        if geometry.slopes != "gradient":
+            if self.sided != "one":
+                raise ValueError(
+                    f"{geometry!r} measures slopes as {geometry.slopes}s, of which most are below 1 "
+                    f"for an optimal critic: sided={self.sided!r} would bias it, use sided='one'"
+                )
+            if self.pairs != "real-fake":
+                raise ValueError(
+                    f"pairs={self.pairs!r} charges slopes at single points, and {geometry!r} measures "
+                    f"{geometry.slopes}s, which need two: use pairs='real-fake'"
+                )
+        return network
+
+    def penalty(
+        self, geometry: Geometry, f: Potential, x: Tensor, y: Tensor, step: int
+    ) -> Tensor:
+        if step % self.every:
+            return x.new_zeros(())
+        start, end = {"real-fake": (x, y), "real": (x, x), "fake": (y, y)}[self.pairs]
+        slope = geometry.slope(f, start, end)
+        excess = {"two": slope - 1, "one": (slope - 1).relu(), "zero": slope}[self.sided]
+        weight = 10 * geometry.distance(x, y).detach() if self.weight == "auto" else self.weight
+        return self.every * (weight * excess.square()).mean()
+
+
+@dataclass(frozen=True)
+class SpectralNorm(Constraint):
+    """Every weight divided by its largest singular value (Miyato et al. 2018).
+
+    Made for l2 and refused elsewhere. It steers rather than certifies: the power iteration is
+    truncated, and the matrix of a convolution's weights is not the operator of the convolution.
+    """
+
+    def build(self, network: nn.Module, geometry: Geometry) -> nn.Module:
+        if not (isinstance(geometry, Lp) and geometry.p == 2):
+            raise ValueError(
+                f"spectral normalisation bounds slopes in l2 and cannot bound them in {geometry!r}: "
+                "use a slope penalty, or l2 as the ground cost"
+            )
+        for module in network.modules():
+            if isinstance(module, nn.Linear | nn.modules.conv._ConvNd):
+                spectral_norm(module)
+        return network

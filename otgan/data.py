@@ -1,0 +1,99 @@
+"""Samples in memory, and endless batches of them."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor
+
+from otgan.preprocess import Chart
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Points and what is known of each.
+
+    Args:
+        x: (n, *E), floating in data units, or uint8 for values in [0, 1] stored as 0..255, which
+            become floats a batch at a time.
+        y: integer classes (n,), or None.
+    """
+
+    x: Tensor
+    y: Tensor | None = None
+
+    def __post_init__(self):
+        if self.y is not None and len(self.y) != len(self.x):
+            raise ValueError(f"{len(self.x)} samples and {len(self.y)} labels: one each is needed")
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """E, the shape of one sample."""
+        return tuple(self.x.shape[1:])
+
+    def points(self, index: Tensor | slice = slice(None)) -> Tensor:
+        """Chosen points as floats in data units."""
+        return floats(self.x[index])
+
+    def draw(self, n: int, seed: int) -> Tensor:
+        """n random points as floats, all of them in random order if there are fewer."""
+        order = torch.randperm(len(self), generator=torch.Generator().manual_seed(seed))
+        return self.points(order[:n])
+
+    def fingerprint(self) -> str:
+        """Shape and checksum, to notice that a run goes on with other data."""
+        crc = zlib.crc32(self.x.contiguous().numpy().tobytes())
+        return f"{'x'.join(map(str, self.x.shape))}:{crc:08x}"
+
+
+def floats(x: Tensor) -> Tensor:
+    """uint8 as [0, 1], anything else as it is."""
+    return x.float() / 255 if x.dtype == torch.uint8 else x
+
+
+class Batches(Iterator):
+    """Endless shuffled batches in chart coordinates; where it stands is one number, `drawn`.
+
+    Every process draws the same order and keeps its share, so that a run on two processes sees
+    what a run on one sees.
+
+    Args:
+        batch_size: samples of a batch, all processes together.
+
+    Raises:
+        ValueError: a batch larger than the data, or one that does not divide among processes.
+    """
+
+    def __init__(self, data: Samples, chart: Chart, batch_size: int, fabric: Fabric, seed: int):
+        if batch_size > len(data):
+            raise ValueError(
+                f"a batch of {batch_size} needs more than the {len(data)} training samples: "
+                f"lower --batch-size to {len(data)} or less"
+            )
+        if batch_size % fabric.world_size:
+            raise ValueError(
+                f"a batch of {batch_size} does not divide among {fabric.world_size} processes"
+            )
+        self.data, self.chart, self.batch_size = data, chart, batch_size
+        self.fabric, self.seed, self.drawn = fabric, seed, 0
+        self._epoch, self._order = -1, torch.empty(0, dtype=torch.long)
+
+    def __next__(self) -> tuple[Tensor, Tensor | None]:
+        epoch, k = divmod(self.drawn, len(self.data) // self.batch_size)
+        if epoch != self._epoch:
+            shuffle = torch.Generator().manual_seed(1_000_003 * self.seed + epoch)
+            self._epoch, self._order = epoch, torch.randperm(len(self.data), generator=shuffle)
+        share = self.batch_size // self.fabric.world_size
+        start = k * self.batch_size + self.fabric.global_rank * share
+        index = self._order[start : start + share]
+        self.drawn += 1
+        x = floats(self.fabric.to_device(self.data.x[index]))
+        y = None if self.data.y is None else self.fabric.to_device(self.data.y[index])
+        return self.chart.encode(x), y

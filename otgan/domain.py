@@ -1,0 +1,119 @@
+"""What a field brings to the engine: data, ground cost, chart and networks, found by name."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from otgan.config import InputError, suggest
+from otgan.data import Samples
+from otgan.geometry import Geometry
+from otgan.networks import mlp
+from otgan.preprocess import Chart, Identity
+from otgan.report.pictures import scatter
+from otgan.report.files import save_array
+
+Builder = Callable[..., tuple[nn.Module, nn.Module]]
+"""(shape, bounds, *, latent, width, depth, generator_norm, critic_norm) -> generator, critic."""
+
+
+@dataclass(frozen=True)
+class Domain:
+    """Everything the engine does not know about a field; only data and a geometry are required.
+
+    Args:
+        geometry: the ground cost, in chart coordinates.
+        train, held_out: samples in data units; None in a domain rebuilt for sampling alone.
+        chart: between data units and the networks' coordinates, fitted on the training data.
+        networks: builders by name, the default first.
+        presets: patches of the settings by preset name, "*" for every preset.
+        save: samples in data units -> a file or folder of the user's choice.
+        show: samples in data units -> a picture.
+        extension: of the file that `sample` writes when none is named.
+        state: JSON, passed back as `state=` to a factory that takes it, in place of data.
+        classes: names of the labels.
+    """
+
+    geometry: Geometry
+    train: Samples | None = None
+    held_out: Samples | None = None
+    chart: Chart = field(default_factory=Identity)
+    networks: Mapping[str, Builder] = field(default_factory=lambda: {"mlp": mlp})
+    presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    save: Callable[[Tensor, Path], None] = save_array
+    show: Callable[[Tensor, Path], None] = scatter
+    extension: str = ".npy"
+    state: Mapping[str, Any] = field(default_factory=dict)
+    classes: tuple[str, ...] = ()
+
+
+Factory = Callable[..., Domain]
+
+
+def installed() -> dict[str, EntryPoint]:
+    """The domains that packages of this environment offer, by name."""
+    return {point.name: point for point in entry_points(group="otgan.domains")}
+
+
+def find(name: str) -> Factory:
+    """The factory of an installed domain, or of `module:function` in the working folder or path.
+
+    Raises:
+        InputError: nothing of that name.
+    """
+    if ":" not in name:
+        points = installed()
+        if name not in points:
+            raise InputError(
+                f"unknown domain '{name}'{suggest(name, points)}; your own is module:function"
+            )
+        return points[name].load()
+    module_name, _, function = name.partition(":")
+    if "" not in sys.path and str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not module_name.startswith(error.name):
+            raise
+        raise InputError(
+            f"no module '{module_name}' for the domain '{name}': run from the folder that holds it"
+        ) from None
+    factory = getattr(module, function, None)
+    if not callable(factory):
+        there = [n for n, v in vars(module).items() if inspect.isfunction(v)]
+        raise InputError(f"module '{module_name}' has no function '{function}'{suggest(function, there)}")
+    return factory
+
+
+def load(name: str, options: Mapping[str, Any]) -> Domain:
+    """A domain with its data, from its name and the options of its factory.
+
+    Raises:
+        InputError: an unknown name, data that cannot be used.
+    """
+    domain = find(name)(**options)
+    for part, samples in (("training", domain.train), ("held-out", domain.held_out)):
+        if samples is None or not len(samples):
+            raise InputError(f"the domain '{name}' has no {part} data")
+        if samples.x.is_floating_point() and not samples.x.isfinite().all():
+            bad = int((~samples.x.isfinite()).sum())
+            raise InputError(
+                f"{bad} of {samples.x.numel()} {part} values are NaN or infinite: clean the data"
+            )
+    return domain
+
+
+def restore(factory: Factory, options: Mapping[str, Any], state: Mapping[str, Any]) -> Domain:
+    """The domain of a finished run: from its state where the factory takes it, else made anew."""
+    if "state" in inspect.signature(factory).parameters:
+        return factory(**options, state=dict(state))
+    return factory(**options)

@@ -1,0 +1,139 @@
+"""A trained model: samples, scores, saves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from otgan import build
+from otgan import metrics as scores
+from otgan.config import Config, InputError
+from otgan.data import floats
+from otgan.domain import Domain, find, load, restore
+from otgan.runs import Run
+
+
+class Model:
+    """A generator (the moving average) and a critic, with the domain that gives them meaning."""
+
+    def __init__(
+        self, domain: Domain, spec: Mapping[str, Any], generator: nn.Module, critic: nn.Module
+    ):
+        self.domain, self.spec = domain, spec
+        self.generator, self.critic = generator.eval(), critic.eval()
+
+    @torch.no_grad()
+    def sample(self, n: int, seed: int | None = None) -> Tensor:
+        """n new samples in data units, (n, *E); the same ones for the same seed."""
+        return self.domain.chart.decode(self._generate(n, seed))
+
+    @torch.no_grad()
+    def score(self, x: Tensor) -> Tensor:
+        """The critic's value of points in data units, (n, *E) -> (n,): larger is more like data.
+
+        Differences of it are ground cost (data units if the chart is a similarity).
+        """
+        points = self.domain.chart.encode(floats(torch.as_tensor(x)))
+        values = torch.cat([self.critic(part, None) for part in points.split(1000)])
+        return values * (self.domain.chart.unit or 1.0)
+
+    def evaluate(self, limit: int = 1000, draws: int = 5, seed: int = 0) -> dict[str, Any]:
+        """Scores of the averaged generator against held-out data, each beside its floor.
+
+        Returns:
+            A JSON tree: `metrics` (name -> value, spread, floor, floor_spread), `classes` (share
+            of each among samples and in the training data, where there are labels), and what was
+            compared.
+        """
+        domain, geometry = self.domain, self.domain.geometry
+        training, held_out, chart = domain.train, domain.held_out, domain.chart
+        assert training is not None and held_out is not None
+        torch.manual_seed(seed)
+        found = scores.evaluate(
+            lambda n: self._generate(n, None),
+            training,
+            held_out,
+            geometry,
+            chart.encode,
+            unit=chart.unit or 1.0,
+            limit=limit,
+            draws=draws,
+        )
+        report: dict[str, Any] = {
+            "ground_cost": repr(geometry),
+            "units": "data" if chart.unit is not None else "chart",
+            "n": min(limit, len(held_out), len(training)),
+            "draws": draws,
+            "metrics": {name: vars(score) for name, score in found.items()},
+        }
+        if training.y is not None:
+            kept = torch.randperm(len(training))[:10_000]
+            real, labels = chart.encode(training.points(kept)), training.y[kept]
+            shares = scores.class_shares(self._generate(limit, None), real, labels, geometry)
+            data = training.y.bincount(minlength=len(shares)) / len(training)
+            names = domain.classes or tuple(map(str, range(len(shares))))
+            pairs = zip(shares.tolist(), data.tolist(), strict=True)
+            report["classes"] = {
+                name: {"generated": g, "data": d} for name, (g, d) in zip(names, pairs, strict=True)
+            }
+        return report
+
+    def save(self, path: str | Path) -> None:
+        """Writes a run folder that `load` and `otgan sample` read.
+
+        Raises:
+            InputError: the folder holds a run already.
+        """
+        run = Run.create(path)
+        run.write_spec(self.spec)
+        self.write(run)
+
+    def write(self, run: Run) -> None:
+        """The weights alone, into an existing run."""
+        for name, part in self._parts().items():
+            run.write_tensors(name, part.state_dict())
+
+    @classmethod
+    def load(cls, path: str | Path, data: bool = False) -> Model:
+        """The model of a run.
+
+        Args:
+            data: load the training and held-out data too, as `evaluate` needs.
+
+        Raises:
+            InputError: no run, a damaged one, or other data than it was trained on.
+        """
+        run = Run.open(path)
+        spec = run.spec()
+        config = Config.model_validate(spec["config"])
+        if data:
+            domain = load(spec["domain"], spec["options"])
+            spec_data = domain.train and domain.train.fingerprint()
+            if spec_data != spec["data"]:
+                raise InputError(
+                    f"'{path}' was trained on {spec['data']}, and the data are now {spec_data}: "
+                    "give it the data it was trained on"
+                )
+        else:
+            domain = restore(find(spec["domain"]), spec["options"], spec["state"])
+        generator, critic = build.networks(domain, config, tuple(spec["shape"]))
+        critic = build.constraint(config.constraint).build(critic, domain.geometry)
+        model = cls(domain, spec, generator, critic)
+        for name, part in model._parts().items():
+            part.load_state_dict(run.read_tensors(name))
+        return model
+
+    def _parts(self) -> dict[str, nn.Module]:
+        return {"generator": self.generator, "critic": self.critic, "chart": self.domain.chart}
+
+    @torch.no_grad()
+    def _generate(self, n: int, seed: int | None) -> Tensor:
+        random = None if seed is None else torch.Generator().manual_seed(seed)
+        weight = next(self.generator.parameters())
+        latent = self.spec["config"]["network"]["latent"]
+        z = torch.randn(n, latent, generator=random).to(weight)
+        return torch.cat([self.generator(part, None) for part in z.split(1000)])

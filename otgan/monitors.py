@@ -1,0 +1,72 @@
+"""What the number on the screen means: the critic's estimate beside the exact distance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from otgan.engine import Game
+from otgan.geometry import Geometry, Potential
+from otgan.transport import exact
+
+
+def largest_slope(f: Potential, x: Tensor, y: Tensor, geometry: Geometry) -> float:
+    """The largest slope found at x, at y, between them and within each, on random pairs."""
+    pairs = [(x, y), (x, x.roll(1, 0)), (y, y.roll(1, 0)), (x, x), (y, y)]
+    with torch.no_grad():
+        return max(geometry.slope(f, a, b).max().item() for a, b in pairs)
+
+
+class HeldOut:
+    """Measures the live generator against held-out data, without touching the run's randomness.
+
+    Calling it gives, in data units (chart units if the chart is no similarity):
+
+    - `w`: the critic's mean difference on held-out real and fresh generated points; absent where
+      the objective is no distance. Under clipping its scale is unknown.
+    - `slope`: the largest slope found; the estimate is a lower bound only if no slope exceeds 1.
+    - `w_over_slope`: the estimate as if the critic were rescaled to largest slope 1.
+    - `exact`: exact W1 between those generated and held-out points.
+    - `floor`: exact W1 between as many training points and the held-out ones.
+
+    Args:
+        held_out, train: real points in chart coordinates, as many of each, (n, *E).
+        source: n -> inputs of the generator.
+        unit: data units of one chart unit.
+    """
+
+    def __init__(
+        self,
+        held_out: Tensor,
+        train: Tensor,
+        source: Callable[[int], Tensor],
+        unit: float = 1.0,
+    ):
+        self.held_out, self.source, self.unit = held_out, source, unit
+        self.train, self._floor = train, None
+
+    @torch.no_grad()
+    def __call__(self, game: Game) -> dict[str, float]:
+        geometry, real = game.geometry, self.held_out
+        players = game.generator, game.critic
+        if self._floor is None:
+            self._floor = self.unit * exact(self.train, real, geometry).item()
+        for player in players:
+            player.eval()
+        with torch.random.fork_rng():
+            torch.manual_seed(game.step)
+            fake = game.generator(self.source(len(real)), None)
+            slope = largest_slope(lambda x: game.critic(x, None), real, fake, geometry)
+        gap = (game.critic(real, None).mean() - game.critic(fake, None).mean()).item()
+        for player in players:
+            player.train()
+
+        figures = {"slope": slope}
+        if game.objective.measures_distance:
+            figures["w"] = self.unit * gap
+            figures["w_over_slope"] = self.unit * gap / slope if slope > 0 else 0.0
+        figures["exact"] = self.unit * exact(fake, real, geometry).item()
+        figures["floor"] = self._floor
+        return figures

@@ -1,0 +1,80 @@
+"""Convolutional critic and generator for images."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from torch import nn
+
+from otgan.networks.layers import Critic, Generator, Norm, dense, final, norm
+
+
+def dcgan(
+    shape: tuple[int, ...],
+    bounds: tuple[float, float] | None = None,
+    *,
+    latent: int = 64,
+    width: int = 64,
+    depth: int = 2,
+    generator_norm: Norm = "batch",
+    critic_norm: Norm = "none",
+) -> tuple[Generator, Critic]:
+    """Strided convolutions down to a grid of 4 to 7 and back (Radford, Metz, Chintala 2016).
+
+    Dense layers between the noise and the grid, and between the grid and the value, are what
+    small images want (as in InfoGAN, Chen et al. 2016): with few convolutions the rest is nearly
+    linear. The plain DCGAN has depth 0.
+
+    Args:
+        shape: (channels, height, width), sides of at least 8, even or odd, equal or not.
+        bounds: range of the data in chart coordinates, None if unbounded.
+        latent: length of the noise vector.
+        width: channels of the critic's first convolution; they double up to eightfold.
+        depth: dense hidden layers of 4 * width units, in each network.
+        generator_norm, critic_norm: normalisation after hidden layers.
+
+    Returns:
+        Generator (n, latent) -> (n, c, h, w) and critic (n, c, h, w) -> (n,).
+
+    Raises:
+        ValueError: not images, or too small ones.
+    """
+    if len(shape) != 3 or min(shape[1:]) < 8:
+        raise ValueError(
+            f"dcgan needs images (c, h, w) with sides of at least 8, got {tuple(shape)}: "
+            "use the network 'mlp'"
+        )
+    sizes = [tuple(shape[1:])]
+    while min(sizes[-1]) >= 8:
+        sizes.append((sizes[-1][0] // 2, sizes[-1][1] // 2))
+    channels = [shape[0], *(width * min(2**k, 8) for k in range(len(sizes) - 1))]
+    grid = (channels[-1], *sizes[-1])
+    flat, hidden = grid[0] * grid[1] * grid[2], 4 * width
+
+    down: list[nn.Module] = []
+    for i, (a, b) in enumerate(pairwise(channels)):
+        normalise = norm(critic_norm, b, 2) if i else []  # the first layer sees the raw range
+        down += [nn.Conv2d(a, b, 4, 2, 1), *normalise, nn.LeakyReLU(0.2)]
+    # A dense layer has no instances to normalise over.
+    dense_norm: Norm = "layer" if critic_norm == "instance" else critic_norm
+    critic = Critic(
+        *down,
+        nn.Flatten(),
+        *dense(flat, hidden, depth, dense_norm, nn.LeakyReLU(0.2)),
+        nn.Linear(hidden if depth else flat, 1),
+    )
+
+    up: list[nn.Module] = []
+    for (a, b), size in zip(pairwise(channels[::-1]), sizes[-2::-1], strict=True):
+        odd = (size[0] % 2, size[1] % 2)
+        up += [*norm(generator_norm, a, 2), nn.ReLU(), nn.ConvTranspose2d(a, b, 4, 2, 1, odd)]
+    dense_norm = "layer" if generator_norm == "instance" else generator_norm
+    generator = Generator(
+        latent,
+        *dense(latent, hidden, depth, dense_norm, nn.ReLU()),
+        nn.Linear(hidden if depth else latent, flat),
+        nn.Unflatten(1, grid),
+        *up,
+        *final(bounds),
+    )
+    return generator, critic

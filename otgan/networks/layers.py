@@ -1,0 +1,81 @@
+"""What all networks share: the two players' call signatures, normalisation, final activation."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+Norm = Literal["none", "batch", "layer", "instance"]
+
+
+class Generator(nn.Sequential):
+    """Layers from noise to a sample; called with the condition too, which it ignores."""
+
+    def __init__(self, latent: int, *layers: nn.Module):
+        super().__init__(*layers)
+        self.latent = latent
+
+    def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
+        """(n, latent) -> (n, *E)."""
+        return super().forward(z)
+
+
+class Critic(nn.Sequential):
+    """Layers from a sample to one value; called with the condition too, which it ignores.
+
+    The last layer starts a hundred times smaller than usual: a penalty on slopes around 1 has a
+    second well where the critic has the wrong sign, and from a slope near 0 the sign can turn.
+    """
+
+    def __init__(self, *layers: nn.Module):
+        super().__init__(*layers)
+        last = layers[-1]
+        assert isinstance(last, nn.Linear)
+        with torch.no_grad():
+            last.weight.mul_(0.01)
+
+    def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        """(n, *E) -> (n,)."""
+        return super().forward(x).squeeze(1)
+
+
+class Stretch(nn.Module):
+    """Maps [-1, 1] to [low, high]."""
+
+    def __init__(self, low: float, high: float):
+        super().__init__()
+        self.low, self.high = low, high
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.low + (x + 1) * (self.high - self.low) / 2
+
+
+def final(bounds: tuple[float, float] | None) -> list[nn.Module]:
+    """The last activation of a generator whose data lie within bounds: tanh, or none."""
+    if bounds is None:
+        return []
+    return [nn.Tanh()] if bounds == (-1.0, 1.0) else [nn.Tanh(), Stretch(*bounds)]
+
+
+def dense(
+    inputs: int, width: int, depth: int, kind: Norm, activation: nn.Module
+) -> list[nn.Module]:
+    """Hidden layers, (n, inputs) -> (n, width), or nothing if depth is 0."""
+    sizes = [inputs, *[width] * depth]
+    return [m for a, b in pairwise(sizes) for m in (nn.Linear(a, b), *norm(kind, b, 1), activation)]
+
+
+def norm(kind: Norm, channels: int, dims: int) -> list[nn.Module]:
+    """The normalisation layer for (n, channels) when dims is 1, (n, channels, h, w) when 2."""
+    if kind == "batch":
+        return [nn.BatchNorm2d(channels) if dims == 2 else nn.BatchNorm1d(channels)]
+    if kind == "layer":
+        return [nn.GroupNorm(1, channels)]
+    if kind == "instance":
+        if dims == 1:
+            raise ValueError("instance normalisation needs images: use 'layer' in a dense network")
+        return [nn.InstanceNorm2d(channels, affine=True)]
+    return []

@@ -1,0 +1,41 @@
+"""Files that are whole or not there."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from torch import Tensor
+
+from otgan.config import InputError, suggest
+
+ARRAYS = (".npy", ".npz", ".csv")
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary neighbour of path that takes its place once written in full."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.stem}.part{path.suffix}")
+    try:
+        yield part
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def save_array(samples: Tensor, path: Path) -> None:
+    """(n, *E) as .npy, .npz (array `x`) or .csv (a row a sample)."""
+    array = samples.numpy()
+    with replacing(path) as part:
+        if path.suffix == ".npy":
+            np.save(part, array)
+        elif path.suffix == ".npz":
+            np.savez_compressed(part, x=array)
+        elif path.suffix == ".csv":
+            np.savetxt(part, array.reshape(len(array), -1), delimiter=",", fmt="%.7g")
+        else:
+            raise InputError(f"cannot write '{path.name}'{suggest(path.suffix, ARRAYS)}")

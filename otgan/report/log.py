@@ -1,0 +1,94 @@
+"""What a run tells while it goes on: progress bar, metrics.csv, TensorBoard, pictures."""
+
+from __future__ import annotations
+
+import csv
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from otgan.domain import Domain
+from otgan.engine import Game
+from otgan.report.files import replacing
+from otgan.report.pictures import curves
+from otgan.runs import Run
+
+if TYPE_CHECKING:
+    from otgan.model import Model
+
+COLUMNS = (
+    *("step", "seconds", "gap", "penalty", "critic_loss", "generator_loss"),
+    *("w", "slope", "w_over_slope", "exact", "floor"),
+)
+GRID = 64
+
+
+class Log:
+    """Writes rows and pictures; without a run it shows progress only."""
+
+    def __init__(self, run: Run | None, domain: Domain, game: Game, *, quiet: bool):
+        self.run, self.domain, self.game = run, domain, game
+        self.figures: dict[str, float] = {}
+        self.progress = Progress(
+            TextColumn("step {task.completed}"),
+            BarColumn(),
+            TextColumn("{task.fields[figures]}"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+            disable=quiet,
+        )
+        self.task = self.progress.add_task("", start=True, total=None, figures="")
+
+    def __enter__(self) -> Log:
+        if self.run:
+            from torch.utils.tensorboard import SummaryWriter
+
+            kept = [r for r in self.run.metrics() if int(r["step"]) <= self.game.step]
+            with replacing(self.run.path / "metrics.csv") as part, part.open("w", newline="") as new:
+                table = csv.DictWriter(new, COLUMNS)
+                table.writeheader()
+                table.writerows(kept)
+            self.board = SummaryWriter(str(self.run.path), purge_step=self.game.step + 1)
+        self.progress.start()
+        self.progress.update(self.task, completed=self.game.step)
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.progress.stop()
+        if self.run:
+            self.board.close()
+
+    def row(
+        self, step: int, seconds: float, means: dict[str, float], figures: dict[str, float]
+    ) -> None:
+        """One row: means of the training losses since the last, held-out figures if measured."""
+        values = {"step": step, "seconds": round(seconds, 2), **means, **figures}
+        self.figures = figures or self.figures
+        self._advance(step, seconds)
+        if self.run:
+            with (self.run.path / "metrics.csv").open("a", newline="") as file:
+                csv.DictWriter(file, COLUMNS).writerow(values)
+            for name in COLUMNS[2:]:
+                if name in values:
+                    self.board.add_scalar(name, values[name], step)
+
+    def picture(self, model: Model) -> None:
+        """Samples of the moving average from the same noise every time, and the curves so far."""
+        assert self.run is not None
+        samples = model.sample(GRID, seed=0)
+        self.domain.show(samples, self.run.path / "samples" / f"{self.game.step:07d}.png")
+        unit = "data units" if self.domain.chart.unit is not None else "chart units"
+        curves(self.run.path / "metrics.csv", self.run.path / "curves.png", unit)
+
+    def _advance(self, step: int, seconds: float) -> None:
+        parts = [f"{step / seconds:.1f} steps/s" if seconds else ""]
+        shown = self.figures
+        if "w" in shown:
+            parts.append(f"W {shown['w']:.3g} (slope {shown['slope']:.2f})")
+        if "exact" in shown:
+            parts.append(f"exact {shown['exact']:.3g}, floor {shown['floor']:.3g}")
+        total = self.game.schedule.steps if self.game.schedule.steps < 10**9 else None
+        self.progress.update(self.task, completed=step, total=total, figures="  ".join(parts))

@@ -1,0 +1,177 @@
+"""A run's folder: JSON and safetensors only, so that opening one never runs code from it."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from otgan import __version__
+from otgan.config import Config, InputError
+from otgan.domain import Domain
+from otgan.report.files import replacing
+
+FORMAT = 1
+
+
+def free(name: str) -> Path:
+    """The next runs/NAME-K that does not exist."""
+    number = 1
+    while (Path("runs") / f"{name}-{number}").exists():
+        number += 1
+    return Path("runs") / f"{name}-{number}"
+
+
+class Run:
+    """Reads and writes the files of one run.
+
+    run.json          settings, domain and its state, data fingerprint, versions
+    metrics.csv       a row every log_every steps, held-out figures every monitor_every
+    generator.safetensors, critic.safetensors, chart.safetensors
+                      weights to sample and score with (the generator's moving average)
+    checkpoint.safetensors
+                      all that resuming needs
+    samples/, curves.png, events.out.tfevents.*
+    """
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    @classmethod
+    def open(cls, path: str | Path) -> Run:
+        """An existing run.
+
+        Raises:
+            InputError: no folder, or not a run's.
+        """
+        run = cls(Path(path))
+        if not run.path.is_dir():
+            raise InputError(f"no run folder '{path}': `otgan train` writes one and names it")
+        if not (run.path / "run.json").is_file():
+            raise InputError(f"'{path}' is not a run folder: it holds no run.json")
+        try:
+            version = run.spec()["format"]
+        except (json.JSONDecodeError, KeyError, TypeError):
+            raise InputError(f"'{path}/run.json' is damaged: restore it, or train again") from None
+        if version != FORMAT:
+            raise InputError(
+                f"'{path}' has format {version}, this otgan reads {FORMAT}: use the otgan that wrote it"
+            )
+        return run
+
+    @classmethod
+    def create(cls, path: str | Path) -> Run:
+        """A new folder.
+
+        Raises:
+            InputError: it already holds a run, or is a file.
+        """
+        run = cls(Path(path))
+        if (run.path / "run.json").exists():
+            raise InputError(
+                f"'{path}' already holds a run: go on with --resume {path}, or choose another --out"
+            )
+        if run.path.exists() and not run.path.is_dir():
+            raise InputError(f"--out '{path}' is a file: name a folder")
+        (run.path / "samples").mkdir(parents=True, exist_ok=True)
+        return run
+
+    def spec(self) -> dict[str, Any]:
+        return json.loads((self.path / "run.json").read_text())
+
+    def write_spec(self, spec: Mapping[str, Any]) -> None:
+        with replacing(self.path / "run.json") as part:
+            part.write_text(json.dumps({"format": FORMAT, **spec}, indent=2) + "\n")
+
+    def write_tensors(self, name: str, tensors: Mapping[str, Tensor]) -> None:
+        with replacing(self.path / f"{name}.safetensors") as part:
+            _save(tensors, part)
+
+    def read_tensors(self, name: str) -> dict[str, Tensor]:
+        path = self.path / f"{name}.safetensors"
+        try:
+            return load_file(path)
+        except (FileNotFoundError, SafetensorError) as error:
+            raise InputError(f"cannot read '{path}' ({error}): train again or resume") from None
+
+    def write_checkpoint(self, state: Mapping[str, Any]) -> None:
+        """Any nesting of dicts and lists of tensors and JSON values, in one file."""
+        tensors: dict[str, Tensor] = {}
+        tree = _pack(state, "", tensors)
+        with replacing(self.path / "checkpoint.safetensors") as part:
+            _save(tensors, part, {"tree": json.dumps(tree)})
+
+    def read_checkpoint(self) -> dict[str, Any]:
+        path = self.path / "checkpoint.safetensors"
+        tensors = self.read_tensors("checkpoint")
+        with safe_open(path, "pt") as file:
+            return _unpack(json.loads(file.metadata()["tree"]), tensors)
+
+    def metrics(self) -> list[dict[str, str]]:
+        path = self.path / "metrics.csv"
+        if not path.exists():
+            return []
+        with path.open() as file:
+            return list(csv.DictReader(file))
+
+
+def _save(tensors: Mapping[str, Tensor], path: Path, metadata: dict[str, str] | None = None) -> None:
+    packed = {k: v.detach().cpu().clone().contiguous() for k, v in tensors.items()}
+    try:
+        save_file(packed, path, metadata)
+    except SafetensorError as error:
+        raise OSError(f"cannot write '{path}': {error}") from None
+
+
+def _pack(value: Any, key: str, tensors: dict[str, Tensor]) -> Any:
+    if isinstance(value, Tensor):
+        tensors[key] = value
+        return {"tensor": key}
+    if isinstance(value, Mapping):
+        items = [[k, _pack(v, f"{key}/{k}", tensors)] for k, v in value.items()]
+        return {"dict": items}  # a list of pairs keeps integer keys
+    if isinstance(value, list | tuple):
+        return {"list": [_pack(v, f"{key}/{i}", tensors) for i, v in enumerate(value)]}
+    return {"json": value}
+
+
+def _unpack(tree: Any, tensors: Mapping[str, Tensor]) -> Any:
+    (kind, value), = tree.items()
+    if kind == "tensor":
+        return tensors[value]
+    if kind == "dict":
+        return {k: _unpack(v, tensors) for k, v in value}
+    if kind == "list":
+        return [_unpack(v, tensors) for v in value]
+    return value
+
+
+def describe(
+    domain: Domain, config: Config, name: str, options: Mapping[str, Any], preset: str
+) -> dict[str, Any]:
+    """What run.json holds: all that `sample` needs, and what tells whether data have changed."""
+    assert domain.train is not None
+    return {
+        "otgan": __version__,
+        "domain": name,
+        "options": {k: v for k, v in options.items() if _is_json(v)},
+        "preset": preset,
+        "config": config.model_dump(),
+        "state": dict(domain.state),
+        "shape": list(domain.train.shape),
+        "data": domain.train.fingerprint(),
+    }
+
+
+def _is_json(value: Any) -> bool:
+    try:
+        json.dumps(value)
+    except TypeError:
+        return False
+    return True

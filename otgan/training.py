@@ -1,0 +1,229 @@
+"""A run: the game with everything that surrounds it, from data to model."""
+
+from __future__ import annotations
+
+import inspect
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor
+
+from otgan import build
+from otgan.config import Config, InputError, resolve
+from otgan.data import Batches
+from otgan.domain import Domain, find, load
+from otgan.engine import Game, Record, train
+from otgan.model import Model
+from otgan.monitors import HeldOut
+from otgan.report.log import Log
+from otgan.runs import Run, describe
+
+MONITOR_POINTS = 512
+
+
+def fit(
+    data: Any = None,
+    domain: str | Domain = "images",
+    *,
+    preset: str = "wgan-gp",
+    out: str | Path | None = None,
+    quiet: bool = False,
+    **options: Any,
+) -> Model:
+    """Trains on data and returns the model.
+
+    Args:
+        data: what the domain reads: an array (n, *E), a path, a name; None for its default.
+        domain: an installed name, `module:function`, or a Domain made by hand.
+        preset: the settings to start from.
+        out: run folder to write; None writes nothing.
+        quiet: no progress on stderr.
+        **options: settings of `otgan.config.Config` (nested ones as dicts) and options of the
+            domain: `steps=2000, constraint={"weight": 5.0}, size=(32, 32)`.
+
+    Returns:
+        The model, on the CPU.
+
+    Raises:
+        InputError: wrong settings or data; nothing has been written then.
+
+    Example:
+        >>> import numpy as np
+        >>> pictures = np.random.rand(80, 8, 8).astype("float32")
+        >>> model = fit(pictures, steps=2, batch_size=16, quiet=True)
+        >>> model.sample(3).shape
+        torch.Size([3, 1, 8, 8])
+    """
+    name, chosen = "", {}
+    if isinstance(domain, Domain):
+        if data is not None:
+            raise InputError("a Domain made by hand brings its own data: leave `data` out")
+    else:
+        name = domain
+        known = inspect.signature(find(name)).parameters
+        chosen = {k: options.pop(k) for k in list(options) if k in known}
+        if data is not None:
+            chosen["data"] = data
+        domain = load(name, chosen)
+    if "minutes" in options:
+        options.setdefault("steps", None)
+    config = resolve(preset, domain.presets, options)
+    return play(domain, config, describe(domain, config, name, chosen, preset), out, quiet=quiet)
+
+
+def resume(path: str | Path, *, quiet: bool = False, **budget: Any) -> Model:
+    """Goes on with a run where its last checkpoint left it, bit for bit on a CPU.
+
+    Args:
+        budget: `steps` or `minutes` in place of the run's own; anything else stays as it was.
+
+    Raises:
+        InputError: not a run, other data, or nothing left to do.
+    """
+    spec = Run.open(path).spec()
+    config = Config.model_validate({**spec["config"], **budget})
+    domain = Model.load(path, data=True).domain
+    return play(domain, config, {**spec, "config": config.model_dump()}, path, True, quiet=quiet)
+
+
+def play(
+    domain: Domain,
+    config: Config,
+    spec: dict[str, Any],
+    out: str | Path | None,
+    resuming: bool = False,
+    *,
+    quiet: bool = False,
+) -> Model:
+    """Trains, watched: held-out figures, files, progress and a time budget."""
+    if config.steps is None and config.minutes is None:
+        raise InputError("how long? give --steps or --minutes")
+    assert domain.train is not None and domain.held_out is not None
+    fabric = build.fabric(config)
+    fabric.launch()
+    fabric.seed_everything(config.seed, verbose=False)
+    game = build.game(domain, config, fabric)
+    torch.manual_seed(config.seed + 1 + fabric.global_rank)
+    try:
+        batches = Batches(domain.train, domain.chart, config.batch_size, fabric, config.seed)
+    except ValueError as error:
+        raise InputError(str(error)) from None
+
+    seconds = 0.0
+    if resuming and out is not None:
+        seconds = _restore(Run.open(out).read_checkpoint(), game, batches, fabric)
+        if config.steps and game.step >= config.steps:
+            raise InputError(f"the run is done: {game.step} steps; give a larger --steps to go on")
+
+    source = build.noise(config.network.latent, fabric)
+    monitor = HeldOut(*_monitored(domain, fabric), source, domain.chart.unit or 1.0)
+    run = None
+    if out is not None and fabric.is_global_zero:
+        run = Run(Path(out)) if resuming else Run.create(out)
+        run.write_spec(spec)
+
+    budget = _Budget(config, fabric, seconds)
+    pending: list[Record] = []
+    with Log(run, domain, game, quiet=quiet or not fabric.is_global_zero) as log:
+        for record in train(game, batches, source):
+            pending.append(record)
+            if budget.settle(game):
+                spec["config"]["steps"] = game.schedule.steps
+                if run:
+                    run.write_spec(spec)
+            last = game.step == game.schedule.steps
+            watched = last or game.step % config.monitor_every == 0
+            if watched or game.step % config.log_every == 0:
+                figures = monitor(game) if watched and fabric.is_global_zero else {}
+                log.row(game.step, budget.elapsed(), _means(pending), figures)
+                pending.clear()
+            if watched:
+                state = _state(game, batches, budget.elapsed(), fabric)
+                if run:
+                    model = Model(domain, spec, game.average.module, game.critic.module)
+                    model.write(run)
+                    run.write_checkpoint(state)
+                    log.picture(model)
+    return Model(domain, spec, game.average.module.cpu(), game.critic.module.cpu())
+
+
+class _Budget:
+    """Turns a time budget into a step count once a tenth of it has passed."""
+
+    def __init__(self, config: Config, fabric: Fabric, seconds: float):
+        self.seconds = None if config.steps else 60 * (config.minutes or 0)
+        self.fabric, self.start = fabric, time.monotonic() - seconds
+
+    def elapsed(self) -> float:
+        return time.monotonic() - self.start
+
+    def settle(self, game: Game) -> bool:
+        """Sets the schedule's steps if it is time to; all processes settle at the same step."""
+        if self.seconds is None or game.step % 10:
+            return False
+        elapsed = self.elapsed()
+        steps = int(game.step * self.seconds / elapsed) if elapsed > self.seconds / 10 else 0
+        steps = self.fabric.broadcast(steps)
+        if steps:
+            game.schedule.steps, self.seconds = max(steps, game.step + 1), None
+        return bool(steps)
+
+
+def _monitored(domain: Domain, fabric: Fabric) -> tuple[Tensor, Tensor]:
+    """Held-out and as many training points, in chart coordinates."""
+    assert domain.train is not None and domain.held_out is not None
+    n = min(MONITOR_POINTS, len(domain.held_out), len(domain.train))
+    parts = (part.draw(n, seed=0) for part in (domain.held_out, domain.train))
+    held_out, training = (domain.chart.encode(fabric.to_device(part)) for part in parts)
+    return held_out, training
+
+
+def _means(records: list[Record]) -> dict[str, float]:
+    """Means over the steps since the last row, with one wait for the device."""
+    names = ("gap", "penalty", "critic_loss", "generator_loss")
+    table = torch.stack([torch.stack([getattr(r, n) for n in names]) for r in records])
+    return dict(zip(names, table.double().mean(0).tolist(), strict=True))
+
+
+def _state(game: Game, batches: Batches, seconds: float, fabric: Fabric) -> dict[str, Any]:
+    random = fabric.all_gather(random_state())
+    return {
+        "game": game.state_dict(),
+        "drawn": batches.drawn,
+        "seconds": seconds,
+        "random": random.view(fabric.world_size, -1),
+    }
+
+
+def _restore(
+    state: Mapping[str, Any], game: Game, batches: Batches, fabric: Fabric
+) -> float:
+    """Puts a checkpoint back and returns the seconds it had taken."""
+    if len(state["random"]) != fabric.world_size:
+        raise InputError(
+            f"the run was on {len(state['random'])} processes and cannot go on with "
+            f"{fabric.world_size}: give --devices {len(state['random'])}"
+        )
+    game.load_state_dict(state["game"])
+    batches.drawn = state["drawn"]
+    set_random_state(state["random"][fabric.global_rank])
+    return state["seconds"]
+
+
+def random_state() -> Tensor:
+    """The CPU's and, where there is one, the accelerator's generator state."""
+    states = [torch.get_rng_state()]
+    if torch.cuda.is_available():
+        states.append(torch.cuda.get_rng_state())
+    return torch.cat(states)
+
+
+def set_random_state(state: Tensor) -> None:
+    size = len(torch.get_rng_state())
+    torch.set_rng_state(state[:size].cpu())
+    if len(state) > size and torch.cuda.is_available():
+        torch.cuda.set_rng_state(state[size:].cpu())
