@@ -39,8 +39,11 @@ def train(domain: Positional[str], /) -> None:
 
 
 def sample(
-    run: Positional[Path], /, n: Annotated[int, arg(aliases=["-n"])] = 64,
-    out: Annotated[Path | None, arg(aliases=["-o"])] = None, seed: int = 0,
+    run: Positional[Path],
+    /,
+    n: Annotated[int, arg(aliases=["-n"])] = 64,
+    out: Annotated[Path | None, arg(aliases=["-o"])] = None,
+    seed: int = 0,
 ) -> None:
     """Draw samples from a trained run.
 
@@ -61,7 +64,11 @@ def sample(
 
 
 def evaluate(
-    run: Positional[Path], /, json: Path | None = None, limit: int = 1000, draws: int = 5,
+    run: Positional[Path],
+    /,
+    json: Path | None = None,
+    limit: int = 1000,
+    draws: int = 5,
     seed: int = 0,
 ) -> None:
     """Score a run's samples against held-out data, each figure beside its real-to-real floor.
@@ -77,7 +84,9 @@ def evaluate(
     from otgan.report.tables import show, write_json
 
     if limit < 10 or draws < 1:
-        raise InputError(f"evaluation needs --limit 10 and --draws 1 at least, got {limit}, {draws}")
+        raise InputError(
+            f"evaluation needs --limit 10 and --draws 1 at least, got {limit}, {draws}"
+        )
     report = Model.load(run, data=True).evaluate(limit, draws, seed)
     show(report)
     if json:
@@ -107,7 +116,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
             from tyro.extras import subcommand_cli_from_dict
 
             subcommand_cli_from_dict(
-                COMMANDS, prog="otgan", description=__doc__.partition("\n")[0] + "\n\n" + USAGE,
+                COMMANDS,
+                prog="otgan",
+                description=__doc__.partition("\n")[0] + "\n\n" + USAGE,
                 args=argv or ["--help"],
             )
     except InputError as error:
@@ -127,7 +138,9 @@ def _train(name: str, argv: list[str]) -> None:
     if {"--steps", "--minutes"} <= flags:
         raise InputError("--steps and --minutes are two ways to say how long: give one of them")
     preset = _value(argv, "--preset")
-    launch, config, options = _parse(name, factory, argv, resolve(preset, {}) if preset in PRESETS else Config())
+    launch, config, options = _parse(
+        name, factory, argv, resolve(preset, {}) if preset in PRESETS else Config()
+    )
     if launch.resume:
         _resume(name, launch.resume, config, flags)
         return
@@ -152,7 +165,9 @@ def _resume(name: str, run: Path, config: Config, flags: set[str]) -> None:
     of = Run.open(run).spec()["domain"]
     if of != name:
         raise InputError(f"'{run}' is a run of '{of}', not of '{name}'")
-    if others := sorted(flags - {"--resume", "--steps", "--minutes"} - {f for f in flags if f[:2] != "--"}):
+    if others := sorted(
+        flags - {"--resume", "--steps", "--minutes"} - {f for f in flags if f[:2] != "--"}
+    ):
         raise InputError(f"a resumed run keeps its settings: drop {', '.join(others)}")
     budget = {k: getattr(config, k) for k in ("steps", "minutes") if f"--{k}" in flags}
     if "minutes" in budget:
@@ -184,7 +199,7 @@ def _parse(
         ],
     )
     about = inspect.getdoc(factory) or ""
-    found = tyro.cli(
+    found: Any = tyro.cli(
         parts, prog=f"otgan train {name}", description=about.partition("\n")[0], args=argv
     )
     return found.launch, found.settings, found.options

@@ -12,7 +12,13 @@ from torch.nn.utils.parametrizations import spectral_norm
 from otgan.geometry import Geometry, Lp, Potential
 
 _BATCH_NORMS = nn.modules.batchnorm._BatchNorm
-_NORMS = (_BATCH_NORMS, nn.GroupNorm, nn.LayerNorm, nn.RMSNorm, nn.modules.instancenorm._InstanceNorm)
+_NORMS = (
+    _BATCH_NORMS,
+    nn.GroupNorm,
+    nn.LayerNorm,
+    nn.RMSNorm,
+    nn.modules.instancenorm._InstanceNorm,
+)
 
 
 def has_batch_norm(network: nn.Module) -> bool:
@@ -37,9 +43,7 @@ class Constraint:
         """
         return network
 
-    def penalty(
-        self, geometry: Geometry, f: Potential, x: Tensor, y: Tensor, step: int
-    ) -> Tensor:
+    def penalty(self, geometry: Geometry, f: Potential, x: Tensor, y: Tensor, step: int) -> Tensor:
         """What is added to the critic's loss, () in ground-cost units.
 
         Args:
@@ -103,26 +107,24 @@ class SlopePenalty(Constraint):
     def build(self, network: nn.Module, geometry: Geometry) -> nn.Module:
         if has_batch_norm(network):
             raise ValueError(
-                "a slope penalty needs a critic whose value at a sample does not depend on the rest "
-                "of the batch, and this one has batch normalisation: use 'layer' or 'instance' "
+                "a slope penalty needs a critic whose value at a sample does not depend on the "
+                "rest of the batch, and this one has batch normalisation: use 'layer' or 'instance' "
                 "normalisation in the critic, or none"
             )
         if geometry.slopes != "gradient":
             if self.sided != "one":
                 raise ValueError(
-                    f"{geometry!r} measures slopes as {geometry.slopes}s, of which most are below 1 "
-                    f"for an optimal critic: sided={self.sided!r} would bias it, use sided='one'"
+                    f"{geometry!r} measures slopes as {geometry.slopes}s, of which most are below "
+                    f"1 for an optimal critic: sided={self.sided!r} would bias it, use sided='one'"
                 )
             if self.pairs != "real-fake":
                 raise ValueError(
-                    f"pairs={self.pairs!r} charges slopes at single points, and {geometry!r} measures "
-                    f"{geometry.slopes}s, which need two: use pairs='real-fake'"
+                    f"pairs={self.pairs!r} charges slopes at single points, and {geometry!r} "
+                    f"measures {geometry.slopes}s, which need two: use pairs='real-fake'"
                 )
         return network
 
-    def penalty(
-        self, geometry: Geometry, f: Potential, x: Tensor, y: Tensor, step: int
-    ) -> Tensor:
+    def penalty(self, geometry: Geometry, f: Potential, x: Tensor, y: Tensor, step: int) -> Tensor:
         if step % self.every:
             return x.new_zeros(())
         start, end = {"real-fake": (x, y), "real": (x, x), "fake": (y, y)}[self.pairs]
@@ -143,8 +145,8 @@ class SpectralNorm(Constraint):
     def build(self, network: nn.Module, geometry: Geometry) -> nn.Module:
         if not (isinstance(geometry, Lp) and geometry.p == 2):
             raise ValueError(
-                f"spectral normalisation bounds slopes in l2 and cannot bound them in {geometry!r}: "
-                "use a slope penalty, or l2 as the ground cost"
+                f"spectral normalisation bounds slopes in l2 and cannot bound them in "
+                f"{geometry!r}: use a slope penalty, or l2 as the ground cost"
             )
         for module in network.modules():
             if isinstance(module, nn.Linear | nn.modules.conv._ConvNd):

@@ -18,8 +18,8 @@ from otgan.data import Samples
 from otgan.geometry import Geometry
 from otgan.networks import mlp
 from otgan.preprocess import Chart, Identity
-from otgan.report.pictures import scatter
 from otgan.report.files import save_array
+from otgan.report.pictures import scatter
 
 Builder = Callable[..., tuple[nn.Module, nn.Module]]
 """(shape, bounds, *, latent, width, depth, generator_norm, critic_norm) -> generator, critic."""
@@ -90,7 +90,9 @@ def find(name: str) -> Factory:
     factory = getattr(module, function, None)
     if not callable(factory):
         there = [n for n, v in vars(module).items() if inspect.isfunction(v)]
-        raise InputError(f"module '{module_name}' has no function '{function}'{suggest(function, there)}")
+        raise InputError(
+            f"module '{module_name}' has no function '{function}'{suggest(function, there)}"
+        )
     return factory
 
 

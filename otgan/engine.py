@@ -4,15 +4,15 @@ Fabric's."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Any
+import copy
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, cast
 
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.optim import Optimizer
-from torch.optim.swa_utils import AveragedModel
 
 from otgan.constraints import Constraint, has_batch_norm
 from otgan.geometry import Geometry
@@ -56,7 +56,7 @@ class Game:
     fabric: Fabric
     generator: nn.Module
     critic: nn.Module
-    average: AveragedModel
+    average: nn.Module
     generator_optimiser: Optimizer
     critic_optimiser: Optimizer
     geometry: Geometry
@@ -64,7 +64,8 @@ class Game:
     constraint: Constraint
     schedule: Schedule
     critic_steps: int = 5
-    step: int = field(default=0)
+    average_decay: float = 0.995
+    step: int = 0
 
     @classmethod
     def start(
@@ -92,11 +93,30 @@ class Game:
             ValueError: the constraint refuses this critic or geometry.
         """
         critic = constraint.build(critic, geometry)
-        average = AveragedModel(fabric.to_device(generator), multi_avg_fn=_ema(average_decay))
-        generator, optimiser_g = fabric.setup(generator, generator_optimiser(generator.parameters()))
+        average = copy.deepcopy(fabric.to_device(generator)).eval()
+        generator, optimiser_g = fabric.setup(
+            generator, generator_optimiser(generator.parameters())
+        )
         critic, optimiser_c = fabric.setup(critic, critic_optimiser(critic.parameters()))
-        players = generator, critic, average.eval(), optimiser_g, optimiser_c
-        return cls(fabric, *players, geometry, objective, constraint, schedule, critic_steps)
+        return cls(
+            fabric,
+            generator,
+            critic,
+            average,
+            optimiser_g,
+            optimiser_c,
+            geometry,
+            objective,
+            constraint,
+            schedule,
+            critic_steps,
+            average_decay,
+        )
+
+    @property
+    def trained(self) -> tuple[nn.Module, nn.Module]:
+        """The averaged generator and the critic, without Fabric's wrapper."""
+        return self.average, cast(nn.Module, self.critic.module)
 
     def state_dict(self) -> dict[str, Any]:
         parts = {name: getattr(self, name).state_dict() for name in self._parts}
@@ -110,7 +130,9 @@ class Game:
     _parts = ("generator", "critic", "average", "generator_optimiser", "critic_optimiser")
 
 
-def train(game: Game, batches: Iterator[tuple[Tensor, Tensor | None]], source) -> Iterator[Record]:
+def train(
+    game: Game, batches: Iterator[tuple[Tensor, Tensor | None]], source: Callable[[int], Tensor]
+) -> Iterator[Record]:
     """Plays until the schedule's last step, a record after every generator step.
 
     Args:
@@ -145,8 +167,8 @@ def train(game: Game, batches: Iterator[tuple[Tensor, Tensor | None]], source) -
         game.generator_optimiser.step()
         critic.requires_grad_(True)
 
-        game.average.update_parameters(generator)
         game.step += 1
+        follow(game.average, generator, min(game.average_decay, game.step / (9 + game.step)))
         yield Record(game.step, gap, penalty, loss.detach(), generator_loss.detach())
 
 
@@ -172,12 +194,11 @@ def critic_loss(
     return game.objective.critic(real_values, fake_values), gap, penalty
 
 
-def _ema(decay: float):
-    """Exponential moving average, shorter at first so that early weights are forgotten."""
-
-    @torch.no_grad()
-    def update(average, current, updates):
-        warm = min(decay, (1 + int(updates)) / (10 + int(updates)))
-        torch._foreach_lerp_(average, current, 1 - warm)
-
-    return update
+@torch.no_grad()
+def follow(average: nn.Module, generator: nn.Module, decay: float) -> None:
+    """Moves the average's weights towards the generator's; buffers are copied."""
+    mine: list[Tensor] = list(average.parameters())
+    theirs: list[Tensor] = list(generator.parameters())
+    torch._foreach_lerp_(mine, theirs, 1 - decay)
+    for buffer, source in zip(average.buffers(), generator.buffers(), strict=True):
+        buffer.copy_(source)

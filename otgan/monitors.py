@@ -45,7 +45,8 @@ class HeldOut:
         unit: float = 1.0,
     ):
         self.held_out, self.source, self.unit = held_out, source, unit
-        self.train, self._floor = train, None
+        self.train = train
+        self._floor: float | None = None
 
     @torch.no_grad()
     def __call__(self, game: Game) -> dict[str, float]:

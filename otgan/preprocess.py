@@ -51,13 +51,14 @@ class Scaling(Chart):
         super().__init__()
         if not low < high:
             raise ValueError(f"Scaling needs low < high, got {low} and {high}")
-        self.centre, self.unit = (low + high) / 2, (high - low) / 2
+        self.centre, self.radius = (low + high) / 2, (high - low) / 2
+        self.unit = self.radius
 
     def encode(self, x: Tensor) -> Tensor:
-        return (x - self.centre) / self.unit
+        return (x - self.centre) / self.radius
 
     def decode(self, x: Tensor) -> Tensor:
-        return x * self.unit + self.centre
+        return x * self.radius + self.centre
 
 
 class Whitening(Chart):
@@ -77,9 +78,7 @@ class Whitening(Chart):
 
     unit = None
 
-    def __init__(
-        self, shape: tuple[int, ...], method: Literal["pca", "zca", "cholesky"] = "pca"
-    ):
+    def __init__(self, shape: tuple[int, ...], method: Literal["pca", "zca", "cholesky"] = "pca"):
         super().__init__()
         size = torch.Size(shape).numel()
         self.method = method
@@ -100,7 +99,9 @@ class Whitening(Chart):
         mean = flat.mean(0)
         covariance = (flat - mean).T @ (flat - mean) / (len(flat) - 1)
         values, axes = torch.linalg.eigh(covariance)
-        flattest = len(values) * torch.finfo(x.dtype if x.is_floating_point() else torch.float32).eps
+        flattest = (
+            len(values) * torch.finfo(x.dtype if x.is_floating_point() else torch.float32).eps
+        )
         if not values[0] > flattest * values[-1]:
             dead = int((values <= flattest * values[-1]).sum())
             raise ValueError(

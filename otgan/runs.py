@@ -61,7 +61,8 @@ class Run:
             raise InputError(f"'{path}/run.json' is damaged: restore it, or train again") from None
         if version != FORMAT:
             raise InputError(
-                f"'{path}' has format {version}, this otgan reads {FORMAT}: use the otgan that wrote it"
+                f"'{path}' has format {version} and this otgan reads {FORMAT}: use the otgan that "
+                "wrote it"
             )
         return run
 
@@ -121,7 +122,9 @@ class Run:
             return list(csv.DictReader(file))
 
 
-def _save(tensors: Mapping[str, Tensor], path: Path, metadata: dict[str, str] | None = None) -> None:
+def _save(
+    tensors: Mapping[str, Tensor], path: Path, metadata: dict[str, str] | None = None
+) -> None:
     packed = {k: v.detach().cpu().clone().contiguous() for k, v in tensors.items()}
     try:
         save_file(packed, path, metadata)
@@ -142,7 +145,7 @@ def _pack(value: Any, key: str, tensors: dict[str, Tensor]) -> Any:
 
 
 def _unpack(tree: Any, tensors: Mapping[str, Tensor]) -> Any:
-    (kind, value), = tree.items()
+    ((kind, value),) = tree.items()
     if kind == "tensor":
         return tensors[value]
     if kind == "dict":

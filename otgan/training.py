@@ -6,7 +6,7 @@ import inspect
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from lightning_fabric import Fabric
@@ -144,11 +144,11 @@ def play(
             if watched:
                 state = _state(game, batches, budget.elapsed(), fabric)
                 if run:
-                    model = Model(domain, spec, game.average.module, game.critic.module)
+                    model = Model(domain, spec, *game.trained)
                     model.write(run)
                     run.write_checkpoint(state)
                     log.picture(model)
-    return Model(domain, spec, game.average.module.cpu(), game.critic.module.cpu())
+    return Model(domain, spec, *(part.cpu() for part in game.trained))
 
 
 class _Budget:
@@ -190,7 +190,7 @@ def _means(records: list[Record]) -> dict[str, float]:
 
 
 def _state(game: Game, batches: Batches, seconds: float, fabric: Fabric) -> dict[str, Any]:
-    random = fabric.all_gather(random_state())
+    random = cast(Tensor, fabric.all_gather(random_state()))
     return {
         "game": game.state_dict(),
         "drawn": batches.drawn,
@@ -199,9 +199,7 @@ def _state(game: Game, batches: Batches, seconds: float, fabric: Fabric) -> dict
     }
 
 
-def _restore(
-    state: Mapping[str, Any], game: Game, batches: Batches, fabric: Fabric
-) -> float:
+def _restore(state: Mapping[str, Any], game: Game, batches: Batches, fabric: Fabric) -> float:
     """Puts a checkpoint back and returns the seconds it had taken."""
     if len(state["random"]) != fabric.world_size:
         raise InputError(

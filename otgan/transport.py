@@ -34,7 +34,9 @@ def exact(x: Tensor, y: Tensor, geometry: Geometry) -> Tensor:
     if not len(x) or not len(y):
         raise ValueError(f"transport needs points on both sides, got {len(x)} and {len(y)}")
     if x.shape[1:] != y.shape[1:]:
-        raise ValueError(f"points of shape {tuple(x.shape[1:])} cannot move to {tuple(y.shape[1:])}")
+        raise ValueError(
+            f"points of shape {tuple(x.shape[1:])} cannot move to {tuple(y.shape[1:])}"
+        )
     cost = geometry.pairwise(x, y)
     matrix = cost.detach().cpu().double().numpy()
     if not np.isfinite(matrix).all():

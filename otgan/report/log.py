@@ -47,7 +47,10 @@ class Log:
             from torch.utils.tensorboard import SummaryWriter
 
             kept = [r for r in self.run.metrics() if int(r["step"]) <= self.game.step]
-            with replacing(self.run.path / "metrics.csv") as part, part.open("w", newline="") as new:
+            with (
+                replacing(self.run.path / "metrics.csv") as part,
+                part.open("w", newline="") as new,
+            ):
                 table = csv.DictWriter(new, COLUMNS)
                 table.writeheader()
                 table.writerows(kept)

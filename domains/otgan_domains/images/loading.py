@@ -110,9 +110,7 @@ def _named_arrays(arrays: dict[str, np.ndarray], path: Path) -> Source:
     return Source(x, y, classes, x_test, y_test)
 
 
-def _labels(
-    labels: np.ndarray | None, n: int, path: Path
-) -> tuple[Tensor | None, tuple[str, ...]]:
+def _labels(labels: np.ndarray | None, n: int, path: Path) -> tuple[Tensor | None, tuple[str, ...]]:
     if labels is None:
         return None, ()
     labels = np.asarray(labels)

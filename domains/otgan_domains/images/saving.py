@@ -27,7 +27,8 @@ def save(images: Tensor, path: Path) -> None:
         grid(images, path)
     elif path.suffix:
         raise InputError(
-            f"cannot write '{path.name}': name a folder, or a file in {', '.join(PICTURES + ARRAYS)}"
+            f"cannot write '{path.name}': name a folder, or a file ending in "
+            f"{', '.join(PICTURES + ARRAYS)}"
         )
     else:
         path.mkdir(parents=True, exist_ok=True)
