@@ -22,18 +22,30 @@ UNKNOWN_STEPS = 1_000_000_000
 
 
 def fabric(config: Config) -> Fabric:
-    """Devices, processes and precision as configured."""
+    """Devices, processes and precision as configured.
+
+    Raises:
+        InputError: this machine or this PyTorch has no such thing.
+    """
+    if config.devices != "auto" and not config.devices.isdecimal():
+        raise InputError(f"--devices is a number or auto, got '{config.devices}'")
     devices = config.devices if config.devices == "auto" else int(config.devices)
     strategy: str | DDPStrategy = config.strategy
     if strategy == "ddp" or (strategy == "auto" and isinstance(devices, int) and devices > 1):
         # Two forward passes share one backward: buffers must not be overwritten between them.
         strategy = DDPStrategy(broadcast_buffers=False)
-    return Fabric(
-        accelerator=config.accelerator,
-        strategy=strategy,
-        devices=devices,
-        precision=config.precision,
-    )
+    try:
+        return Fabric(
+            accelerator=config.accelerator,
+            strategy=strategy,
+            devices=devices,
+            precision=config.precision,
+        )
+    except (ValueError, RuntimeError) as error:
+        raise InputError(
+            f"cannot run with --accelerator {config.accelerator} --devices {config.devices} "
+            f"--strategy {config.strategy}: {error}"
+        ) from None
 
 
 def networks(domain: Domain, config: Config, shape: tuple[int, ...]) -> tuple[nn.Module, nn.Module]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, make_dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
+from pydantic import ValidationError
 from tyro.conf import Positional, arg
 
 from otgan.config import PRESETS, Config, InputError, resolve
@@ -195,13 +196,19 @@ def _parse(
         [
             ("launch", Annotated[Launch, flat()], field(default_factory=Launch)),
             ("settings", Annotated[Config, flat()], field(default=default)),
-            ("options", Annotated[dict, flat(constructor=options)], field(default_factory=dict)),
+            ("options", Annotated[dict, flat(constructor=options)]),
         ],
+        kw_only=True,
     )
     about = inspect.getdoc(factory) or ""
-    found: Any = tyro.cli(
-        parts, prog=f"otgan train {name}", description=about.partition("\n")[0], args=argv
-    )
+    try:
+        found: Any = tyro.cli(
+            parts, prog=f"otgan train {name}", description=about.partition("\n")[0], args=argv
+        )
+    except ValidationError as error:
+        first = error.errors()[0]
+        flag = ".".join(map(str, first["loc"])).replace("_", "-")
+        raise InputError(f"--{flag} {first['input']}: {first['msg'].lower()}") from None
     return found.launch, found.settings, found.options
 
 
@@ -212,5 +219,5 @@ def _value(argv: list[str], flag: str) -> str | None:
 
 
 def _fail(message: object, code: int) -> None:
-    print(f"otgan: {message}", file=sys.stderr)
+    print(f"otgan: {' '.join(str(message).split())}", file=sys.stderr)
     raise SystemExit(code)

@@ -108,8 +108,8 @@ class SlopePenalty(Constraint):
         if has_batch_norm(network):
             raise ValueError(
                 "a slope penalty needs a critic whose value at a sample does not depend on the "
-                "rest of the batch, and this one has batch normalisation: use 'layer' or 'instance' "
-                "normalisation in the critic, or none"
+                "rest of the batch, and this one has batch normalisation: use 'layer' or "
+                "'instance' normalisation in the critic, or none"
             )
         if geometry.slopes != "gradient":
             if self.sided != "one":
@@ -150,5 +150,7 @@ class SpectralNorm(Constraint):
             )
         for module in network.modules():
             if isinstance(module, nn.Linear | nn.modules.conv._ConvNd):
+                if not module.weight.any():  # zero has no direction to normalise
+                    nn.init.xavier_uniform_(module.weight)
                 spectral_norm(module)
         return network

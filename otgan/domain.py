@@ -77,6 +77,8 @@ def find(name: str) -> Factory:
             )
         return points[name].load()
     module_name, _, function = name.partition(":")
+    if not module_name.replace(".", "_").isidentifier() or module_name.startswith("."):
+        raise InputError(f"'{name}' names no domain: give module:function")
     if "" not in sys.path and str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
     try:
@@ -89,10 +91,13 @@ def find(name: str) -> Factory:
         ) from None
     factory = getattr(module, function, None)
     if not callable(factory):
-        there = [n for n, v in vars(module).items() if inspect.isfunction(v)]
-        raise InputError(
-            f"module '{module_name}' has no function '{function}'{suggest(function, there)}"
-        )
+        there = [
+            n
+            for n, v in vars(module).items()
+            if inspect.isfunction(v) and v.__module__ == module.__name__ and n[0] != "_"
+        ]
+        hint = suggest(function, there) if there else ": define it there"
+        raise InputError(f"module '{module_name}' has no function '{function}'{hint}")
     return factory
 
 

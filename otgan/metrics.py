@@ -83,11 +83,11 @@ def evaluate(
 
 
 def class_shares(
-    samples: Tensor, train: Tensor, labels: Tensor, geometry: Geometry, k: int = 5
+    samples: Tensor, train: Tensor, labels: Tensor, classes: int, geometry: Geometry, k: int = 5
 ) -> Tensor:
     """Share of each class among samples, by the k nearest training points, (classes,)."""
     found = nearest_classes(samples, train, labels, geometry, k)
-    return found.bincount(minlength=int(labels.max()) + 1) / len(samples)
+    return found.bincount(minlength=classes) / len(samples)
 
 
 def _compare(x: Tensor, real: Tensor, geometry: Geometry, unit: float) -> dict[str, float]:

@@ -48,10 +48,18 @@ class Model:
             A JSON tree: `metrics` (name -> value, spread, floor, floor_spread), `classes` (share
             of each among samples and in the training data, where there are labels), and what was
             compared.
+
+        Raises:
+            InputError: too few data to compare with.
         """
         domain, geometry = self.domain, self.domain.geometry
         training, held_out, chart = domain.train, domain.held_out, domain.chart
         assert training is not None and held_out is not None
+        if min(len(training), len(held_out), limit) < 6:  # precision and recall take 5 neighbours
+            raise InputError(
+                f"evaluation needs 6 training and 6 held-out samples at least, and there are "
+                f"{len(training)} and {len(held_out)}, limited to {limit}: get more data"
+            )
         torch.manual_seed(seed)
         found = scores.evaluate(
             lambda n: self._generate(n, None),
@@ -73,9 +81,11 @@ class Model:
         if training.y is not None:
             kept = torch.randperm(len(training))[:10_000]
             real, labels = chart.encode(training.points(kept)), training.y[kept]
-            shares = scores.class_shares(self._generate(limit, None), real, labels, geometry)
-            data = training.y.bincount(minlength=len(shares)) / len(training)
-            names = domain.classes or tuple(map(str, range(len(shares))))
+            names = domain.classes or tuple(map(str, range(int(training.y.max()) + 1)))
+            shares = scores.class_shares(
+                self._generate(limit, None), real, labels, len(names), geometry
+            )
+            data = training.y.bincount(minlength=len(names)) / len(training)
             pairs = zip(shares.tolist(), data.tolist(), strict=True)
             report["classes"] = {
                 name: {"generated": g, "data": d} for name, (g, d) in zip(names, pairs, strict=True)
@@ -124,7 +134,13 @@ class Model:
         critic = build.constraint(config.constraint).build(critic, domain.geometry)
         model = cls(domain, spec, generator, critic)
         for name, part in model._parts().items():
-            part.load_state_dict(run.read_tensors(name))
+            try:
+                part.load_state_dict(run.read_tensors(name))
+            except RuntimeError:
+                raise InputError(
+                    f"'{path}/{name}.safetensors' holds other weights than run.json says: restore "
+                    "the one that belongs to it, or train again"
+                ) from None
         return model
 
     def _parts(self) -> dict[str, nn.Module]:

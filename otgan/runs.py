@@ -18,6 +18,7 @@ from otgan.domain import Domain
 from otgan.report.files import replacing
 
 FORMAT = 1
+KEYS = {"domain", "options", "config", "state", "shape", "data"}
 
 
 def free(name: str) -> Path:
@@ -56,14 +57,20 @@ class Run:
         if not (run.path / "run.json").is_file():
             raise InputError(f"'{path}' is not a run folder: it holds no run.json")
         try:
-            version = run.spec()["format"]
-        except (json.JSONDecodeError, KeyError, TypeError):
-            raise InputError(f"'{path}/run.json' is damaged: restore it, or train again") from None
-        if version != FORMAT:
-            raise InputError(
-                f"'{path}' has format {version} and this otgan reads {FORMAT}: use the otgan that "
-                "wrote it"
-            )
+            spec = run.spec()
+            if spec["format"] != FORMAT:
+                raise InputError(
+                    f"'{path}' has format {spec['format']} and this otgan reads {FORMAT}: use the "
+                    "otgan that wrote it"
+                )
+            Config.model_validate(spec["config"])
+            damaged = not spec.keys() >= KEYS
+        except InputError:
+            raise
+        except (ValueError, KeyError, TypeError):
+            damaged = True
+        if damaged:
+            raise InputError(f"'{path}/run.json' is damaged: restore it, or train again")
         return run
 
     @classmethod
@@ -99,7 +106,9 @@ class Run:
         try:
             return load_file(path)
         except (FileNotFoundError, SafetensorError) as error:
-            raise InputError(f"cannot read '{path}' ({error}): train again or resume") from None
+            raise InputError(
+                f"cannot read '{path}' ({error}): restore it, or train again"
+            ) from None
 
     def write_checkpoint(self, state: Mapping[str, Any]) -> None:
         """Any nesting of dicts and lists of tensors and JSON values, in one file."""
@@ -111,8 +120,11 @@ class Run:
     def read_checkpoint(self) -> dict[str, Any]:
         path = self.path / "checkpoint.safetensors"
         tensors = self.read_tensors("checkpoint")
-        with safe_open(path, "pt") as file:
-            return _unpack(json.loads(file.metadata()["tree"]), tensors)
+        try:
+            with safe_open(path, "pt") as file:
+                return _unpack(json.loads(file.metadata()["tree"]), tensors)
+        except (ValueError, KeyError, TypeError):
+            raise InputError(f"'{path}' is damaged: restore it, or train again") from None
 
     def metrics(self) -> list[dict[str, str]]:
         path = self.path / "metrics.csv"

@@ -5,7 +5,6 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Literal
 
-import torch
 from torch import Tensor, nn
 
 Norm = Literal["none", "batch", "layer", "instance"]
@@ -26,16 +25,16 @@ class Generator(nn.Sequential):
 class Critic(nn.Sequential):
     """Layers from a sample to one value; called with the condition too, which it ignores.
 
-    The last layer starts a hundred times smaller than usual: a penalty on slopes around 1 has a
-    second well where the critic has the wrong sign, and from a slope near 0 the sign can turn.
+    The last layer starts at zero. A penalty on slopes around 1 has a second well where the critic
+    has the wrong sign, and drives a critic that starts with a small wrong slope into it; from
+    exactly 0, where the penalty has no gradient, the data alone choose the sign.
     """
 
     def __init__(self, *layers: nn.Module):
         super().__init__(*layers)
         last = layers[-1]
         assert isinstance(last, nn.Linear)
-        with torch.no_grad():
-            last.weight.mul_(0.01)
+        nn.init.zeros_(last.weight)
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """(n, *E) -> (n,)."""

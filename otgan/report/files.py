@@ -29,13 +29,13 @@ def replacing(path: Path) -> Iterator[Path]:
 
 def save_array(samples: Tensor, path: Path) -> None:
     """(n, *E) as .npy, .npz (array `x`) or .csv (a row a sample)."""
+    if path.suffix not in ARRAYS:
+        raise InputError(f"cannot write '{path.name}'{suggest(path.suffix, ARRAYS)}")
     array = samples.numpy()
     with replacing(path) as part:
         if path.suffix == ".npy":
             np.save(part, array)
         elif path.suffix == ".npz":
             np.savez_compressed(part, x=array)
-        elif path.suffix == ".csv":
-            np.savetxt(part, array.reshape(len(array), -1), delimiter=",", fmt="%.7g")
         else:
-            raise InputError(f"cannot write '{path.name}'{suggest(path.suffix, ARRAYS)}")
+            np.savetxt(part, array.reshape(len(array), -1), delimiter=",", fmt="%.7g")

@@ -19,7 +19,7 @@ MOST_HELD_OUT = 10_000
 
 
 def images(
-    data: Any = "digits",
+    data: str = "digits",
     size: tuple[int, int] | None = None,
     resize: Literal["stretch", "crop"] = "stretch",
     channels: int | None = None,
@@ -35,7 +35,7 @@ def images(
     Args:
         data: digits (scikit-learn's own), a folder of images (subfolders are labels), a .npy,
             .npz, .parquet or IDX(.gz) file, a folder with MNIST-type IDX files, or hf:NAME for a
-            data set of the Hugging Face hub.
+            data set of the Hugging Face hub; from Python an array too.
         size: height and width to bring every image to; as they are if not given.
         resize: stretch to the size, or crop the centre to its aspect ratio first.
         channels: 1 for grey, 3 for colour; as they are if not given.
@@ -60,6 +60,8 @@ def images(
             )
         state = {"shape": list(training.shape), "classes": list(source.classes)}
     shape = tuple(state["shape"])
+    if not p >= 1:
+        raise InputError(f"--p is the exponent of a norm, at least 1, got {p}")
     small = max(shape[1:]) <= 16
     return Domain(
         geometry=Lp(p),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import math
 import zipfile
 import zlib
 from collections.abc import Iterable
@@ -13,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 from torch import Tensor
 
 from otgan.config import InputError
@@ -39,6 +40,8 @@ def read(data: Any, size: Size, resize: str, channels: int | None) -> Source:
     Raises:
         InputError: nothing there, or something that cannot be read; says what to do.
     """
+    if size and min(size) < 1:
+        raise InputError(f"--size is HEIGHT WIDTH, at least 1 each, got {size[0]} {size[1]}")
     if data is None or (isinstance(data, str) and data == "digits"):
         source = _digits()
     elif isinstance(data, str) and data.startswith("hf:"):
@@ -48,7 +51,7 @@ def read(data: Any, size: Size, resize: str, channels: int | None) -> Source:
         if not path.exists():
             raise InputError(f"no such data: '{data}'; give a file, a folder, digits or hf:NAME")
         if path.is_dir():
-            if not any(path.glob("*-idx3-ubyte*")):
+            if not any(path.glob("*idx3-ubyte*")):
                 return _folder(path, size, resize, channels)
             source = _idx_folder(path)
         elif path.suffix == ".parquet":
@@ -85,7 +88,7 @@ def _array_file(path: Path) -> Source:
         except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             raise InputError(f"cannot read '{path}': {error}") from None
         return _named_arrays(arrays, path)
-    if "ubyte" in path.name or path.suffix == ".idx":
+    if "ubyte" in path.name or ".idx" in path.suffixes:
         return Source(_idx(path))
     raise InputError(
         f"cannot read '{path.name}': images come as a folder of pictures, .npy, .npz, .parquet, "
@@ -106,18 +109,29 @@ def _named_arrays(arrays: dict[str, np.ndarray], path: Path) -> Source:
     x_test = pick("x_test", "test_images")
     y_test = None
     if x_test is not None:
-        y_test, _ = _labels(pick("y_test", "test_labels"), len(x_test), path)
+        y_test, _ = _labels(pick("y_test", "test_labels"), len(x_test), path, classes)
     return Source(x, y, classes, x_test, y_test)
 
 
-def _labels(labels: np.ndarray | None, n: int, path: Path) -> tuple[Tensor | None, tuple[str, ...]]:
+def _labels(
+    labels: np.ndarray | None, n: int, path: Path, known: tuple[str, ...] = ()
+) -> tuple[Tensor | None, tuple[str, ...]]:
+    """Labels as integers and the names of the classes: `known`, where that is given."""
     if labels is None:
         return None, ()
     labels = np.asarray(labels)
     if labels.shape not in ((n,), (n, 1)):
         raise InputError(f"'{path}': {n} images and labels of shape {labels.shape} do not match")
-    names, index = np.unique(labels.reshape(n), return_inverse=True)
-    return torch.from_numpy(index).long(), tuple(map(str, names))
+    values, index = np.unique(labels.reshape(n), return_inverse=True)
+    names = tuple(map(str, values))
+    if known:
+        if strange := set(names) - set(known):
+            raise InputError(
+                f"'{path}': labels do not match: no training image has the test label "
+                f"'{min(strange)}'"
+            )
+        index = np.array([known.index(name) for name in names])[index]
+    return torch.from_numpy(index).long(), known or names
 
 
 def _idx_folder(path: Path) -> Source:
@@ -144,16 +158,21 @@ def _idx(path: Path) -> np.ndarray:
         raise InputError(f"'{path}' is broken: {error}") from None
     if len(raw) < 8 or raw[:3] != b"\0\0\x08":
         raise InputError(f"'{path}' is not an IDX file of bytes")
-    shape = np.frombuffer(raw, ">u4", raw[3], 4) if len(raw) >= 4 + 4 * raw[3] else np.zeros(1)
-    values = np.frombuffer(raw, np.uint8, offset=4 + 4 * raw[3])
-    if values.size != shape.prod():
-        raise InputError(f"'{path}' is truncated: {values.size} of {int(shape.prod())} bytes")
-    return values.reshape(shape.astype(int))
+    start = 4 + 4 * raw[3]
+    if len(raw) < start:
+        raise InputError(f"'{path}' is truncated: it ends within its header")
+    shape = [int(size) for size in np.frombuffer(raw, ">u4", raw[3], 4)]
+    if len(raw) - start != math.prod(shape):
+        raise InputError(
+            f"'{path}' is broken: its header says {math.prod(shape)} bytes and it holds "
+            f"{len(raw) - start}: get it again"
+        )
+    return np.frombuffer(raw, np.uint8, offset=start).reshape(shape)
 
 
 def _folder(path: Path, size: Size, resize: str, channels: int | None) -> Source:
     files = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES)
-    files = [p for p in files if not any(part.startswith(".") for part in p.parts[1:])]
+    files = [p for p in files if not any(q.startswith(".") for q in p.relative_to(path).parts)]
     if not files:
         raise InputError(f"no images in '{path}': it needs files in {', '.join(sorted(SUFFIXES))}")
     x = _stack(((str(p), p) for p in files), size, resize, channels)
@@ -171,7 +190,9 @@ def _folder(path: Path, size: Size, resize: str, channels: int | None) -> Source
 def _parquet(path: Path, size: Size, resize: str, channels: int | None) -> Source:
     datasets = _datasets()
     try:
-        table = datasets.Dataset.from_parquet(str(path))
+        from pyarrow import parquet
+
+        table = datasets.Dataset(parquet.read_table(path))
     except Exception as error:
         raise InputError(f"cannot read '{path}': {error}") from None
     return Source(*_table(table, size, resize, channels, str(path)))
@@ -188,7 +209,7 @@ def _hub(name: str, size: Size, resize: str, channels: int | None) -> Source:
     train = _table(found["train"], size, resize, channels, name)
     if "test" not in found:
         return Source(*train)
-    x_test, y_test, _ = _table(found["test"], size, resize, channels, name)
+    x_test, y_test, _ = _table(found["test"], size, resize, channels, name, train[2])
     return Source(*train, x_test, y_test)
 
 
@@ -204,7 +225,12 @@ def _datasets() -> Any:
 
 
 def _table(
-    table: Any, size: Size, resize: str, channels: int | None, name: str
+    table: Any,
+    size: Size,
+    resize: str,
+    channels: int | None,
+    name: str,
+    known: tuple[str, ...] = (),
 ) -> tuple[np.ndarray, Tensor | None, tuple[str, ...]]:
     columns = table.column_names
     image = next((c for c in ("image", "img", "images", "x") if c in columns), None)
@@ -212,13 +238,24 @@ def _table(
     if image is None:
         raise InputError(f"'{name}' has columns {', '.join(columns)}: name the pictures 'image'")
 
-    def bytes_or_picture(value: Any) -> Any:
-        return io.BytesIO(value["bytes"]) if isinstance(value, dict) else value
+    undecoded = _datasets().Image(decode=False)
+    if isinstance(table.features[image], type(undecoded)):
+        table = table.cast_column(image, undecoded)
 
-    pictures = ((f"{name}, row {i}", bytes_or_picture(v)) for i, v in enumerate(table[image]))
+    def file_or_values(value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        return io.BytesIO(value["bytes"]) if value.get("bytes") else value.get("path")
+
+    pictures = ((f"{name}, row {i}", file_or_values(v)) for i, v in enumerate(table[image]))
     x = _stack(pictures, size, resize, channels)
-    y, classes = _labels(np.array(table[label]) if label else None, len(x), Path(name))
+    labels = list(table[label]) if label else [None]
     names = getattr(table.features.get(label), "names", None)
+    if None in labels or (names and -1 in labels):  # -1 among named classes is a hidden label
+        return x, None, ()
+    if names:
+        known = tuple(str(names.index(k)) for k in known)
+    y, classes = _labels(np.array(labels), len(x), Path(name), known)
     return x, y, tuple(names[int(c)] for c in classes) if names else classes
 
 
@@ -242,17 +279,22 @@ def _stack(
 
 
 def _open(name: str, picture: Any, size: Size, resize: str, channels: int | None) -> np.ndarray:
-    if isinstance(picture, np.ndarray | list):
-        return np.asarray(picture, np.uint8)
     try:
-        image = picture if isinstance(picture, Image.Image) else Image.open(picture)
-        image.load()
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+        if isinstance(picture, list):
+            array = np.array(picture)
+        else:
+            image: Image.Image = Image.open(picture)
+            image.load()
+    except Exception as error:  # Pillow's decoders raise nearly anything
         raise InputError(f"broken image '{name}': {error}; repair or remove it") from None
+    if isinstance(picture, list):
+        return _resize_array(array[None], size, resize)[0] if size else array
+    if image.mode.startswith("I"):  # Pillow's own conversion cuts 16 bits off at 255
+        image = Image.fromarray((np.asarray(image).clip(0, 65535) / 257).round().astype(np.uint8))
     if channels is not None:
         image = image.convert({1: "L", 3: "RGB", 4: "RGBA"}.get(channels, "RGB"))
     elif image.mode not in ("L", "RGB", "RGBA"):
-        image = image.convert("L" if image.mode in ("1", "I", "I;16", "F", "LA") else "RGB")
+        image = image.convert("L" if image.mode in ("1", "F", "LA") else "RGB")
     if size:
         image = _resize(image, size, resize)
     return np.asarray(image)
@@ -266,13 +308,16 @@ def _resize(image: Image.Image, size: tuple[int, int], how: str) -> Image.Image:
 
 
 def _resize_array(array: np.ndarray, size: tuple[int, int], how: str) -> np.ndarray:
-    if array.dtype != np.uint8 or array.ndim not in (3, 4):
-        raise InputError(f"--size resizes uint8 images, not {array.dtype} of shape {array.shape}")
+    if array.size and array.dtype.kind in "iu" and array.min() >= 0 and array.max() < 256:
+        array = array.astype(np.uint8)
     if array.ndim == 4 and array.shape[1] <= 4 < array.shape[3]:
         array = array.transpose(0, 2, 3, 1)
+    pictures = array.ndim == 3 or (array.ndim == 4 and array.shape[3] <= 4)
+    if array.dtype != np.uint8 or not array.size or not pictures:
+        raise InputError(f"--size resizes uint8 images, not {array.dtype} of shape {array.shape}")
     squeeze = array.ndim == 4 and array.shape[3] == 1
-    pictures = array[..., 0] if squeeze else array
-    return np.stack([np.asarray(_resize(Image.fromarray(a), size, how)) for a in pictures])
+    array = array[..., 0] if squeeze else array
+    return np.stack([np.asarray(_resize(Image.fromarray(a), size, how)) for a in array])
 
 
 def _say(array: np.ndarray) -> str:

@@ -32,8 +32,12 @@ def to_tensor(
         array = array[:, None]
     elif array.shape[3] <= 4 < array.shape[1]:
         array = array.transpose(0, 3, 1, 2)
+    if array.shape[1] > 4:
+        raise InputError(
+            f"images have 1 to 4 channels, first or last, got an array of shape {array.shape}"
+        )
     array = _recolour(_to_range(array, value_range), channels)
-    return torch.from_numpy(np.ascontiguousarray(array))
+    return torch.from_numpy(np.require(array, requirements=["C", "W"]))
 
 
 def split(data: Samples, share: float, most: int) -> tuple[Samples, Samples]:
@@ -54,7 +58,7 @@ def _to_range(array: np.ndarray, value_range: tuple[float, float] | None) -> np.
         return array
     if array.dtype == bool:
         return array.astype(np.uint8) * 255
-    if not np.issubdtype(array.dtype, np.number):
+    if array.dtype.kind not in "iuf":
         raise InputError(f"images of type {array.dtype} are not numbers")
     if np.issubdtype(array.dtype, np.floating) and not np.isfinite(array).all():
         bad = int((~np.isfinite(array)).sum())
@@ -75,6 +79,8 @@ def _to_range(array: np.ndarray, value_range: tuple[float, float] | None) -> np.
 
 def _recolour(array: np.ndarray, channels: int | None) -> np.ndarray:
     """(n, c, h, w) with the channels asked for."""
+    if array.shape[1] == 4 and channels in (1, 3):  # without its transparency, as Pillow does it
+        array = array[:, :3]
     have = array.shape[1]
     if channels is None or channels == have:
         return array

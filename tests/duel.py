@@ -1,0 +1,48 @@
+"""A critic against two fixed distributions, trained with the engine's own parts."""
+
+from functools import partial
+
+import torch
+from lightning_fabric import Fabric
+
+from otgan.engine import Game, Schedule, critic_loss
+from otgan.monitors import largest_slope
+from otgan.networks import mlp
+from otgan.objectives import Kantorovich
+
+
+def game(geometry, constraint, shape=(2,), *, objective=None, networks=None, fabric=None, **rules):
+    """A small game on vectors, ready to play."""
+    adam = partial(torch.optim.Adam, lr=rules.pop("rate", 2e-3), betas=(0.0, 0.9))
+    steps, decay = rules.pop("steps", 1000), rules.pop("decay", 0.0)
+    return Game.start(
+        fabric or Fabric(accelerator="cpu", devices=1),
+        *(networks or mlp(shape, latent=4, width=32, depth=2, generator_norm="none")),
+        adam,
+        adam,
+        geometry=geometry,
+        objective=objective or Kantorovich(),
+        constraint=constraint,
+        schedule=Schedule(steps, decay),
+        **rules,
+    )
+
+
+def duel(geometry, constraint, real, fake, *, steps=600, seed=0, rate=5e-3, width=32, batch=128):
+    """Trains a critic between samplers n -> (n, d); its value and largest slope on fresh points."""
+    torch.manual_seed(seed)
+    shape = tuple(real(1).shape[1:])
+    networks = mlp(shape, latent=1, width=width, depth=2, generator_norm="none")
+    play = game(geometry, constraint, networks=networks, rate=rate, steps=steps)
+    for step in range(steps):
+        for group in play.critic_optimiser.param_groups:
+            group["lr"] = rate * min(1, 2 * (1 - step / steps))
+        loss, _, penalty = critic_loss(play, real(batch), fake(batch), None, step)
+        play.critic_optimiser.zero_grad()
+        (loss + penalty).backward()
+        play.critic_optimiser.step()
+        constraint.project(play.critic)
+    x, y = real(100 * batch), fake(100 * batch)
+    with torch.no_grad():
+        value = (play.critic(x, None).mean() - play.critic(y, None).mean()).item()
+    return value, largest_slope(lambda p: play.critic(p, None), x, y, geometry)

@@ -1,0 +1,108 @@
+"""Precision, compilation and several processes: the penalty is there, and is the same."""
+
+import socket
+
+import pytest
+import torch
+from duel import game
+from lightning_fabric import Fabric
+from lightning_fabric.strategies import DDPStrategy
+from torch import multiprocessing
+
+from otgan.constraints import SlopePenalty
+from otgan.data import Batches, Samples
+from otgan.engine import critic_loss
+from otgan.geometry import Lp
+from otgan.networks import dcgan
+from otgan.preprocess import Identity
+
+SHAPE = (1, 8, 8)
+
+
+class FixedPoints(Lp):
+    """l2 with slopes at a point of the segment that depends on the pair alone, not on chance."""
+
+    def between(self, x, y):
+        t = torch.frac(100 * x.flatten(1).sum(1).abs()).view(-1, 1, 1, 1)
+        return x + t * (y - x)
+
+
+def gradients(fabric, x, fake, compiled=False):
+    """The critic's gradients after one backward pass of loss and penalty."""
+    torch.manual_seed(0)
+    networks = dcgan(SHAPE, width=4)
+    torch.nn.init.normal_(networks[1][-1].weight)
+    play = game(FixedPoints(2), SlopePenalty(), networks=networks, fabric=fabric)
+    if compiled:
+        play.critic = torch.compile(play.critic, backend="aot_eager")
+    loss, _, penalty = critic_loss(play, x, fake, None, 0)
+    fabric.backward(loss + penalty)
+    return [p.grad.clone() for p in play.critic.parameters()], penalty.detach()
+
+
+def data(n=16):
+    generator = torch.Generator().manual_seed(0)
+    return torch.randn(2, n, *SHAPE, generator=generator)
+
+
+def one_process(rank, port, folder):
+    """Runs in each of two processes: half of the batch each."""
+    import os
+
+    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    os.environ |= {"RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_RANK": str(rank)}
+    os.environ |= {"GROUP_RANK": "0", "LOCAL_WORLD_SIZE": "2", "TORCHELASTIC_RUN_ID": "test"}
+    torch.set_num_threads(1)
+    strategy = DDPStrategy(process_group_backend="gloo", broadcast_buffers=False)
+    fabric = Fabric(accelerator="cpu", devices=2, strategy=strategy)
+    fabric.launch()
+    x, fake = data().view(2, 2, -1, *SHAPE)[:, rank]
+    found, _ = gradients(fabric, x, fake)
+    stream = Batches(Samples(torch.arange(40.0)[:, None]), Identity(), 8, fabric, 3)
+    drawn = torch.stack([next(stream)[0] for _ in range(5)])
+    torch.save({"gradients": found, "drawn": drawn}, f"{folder}/{rank}.pt")
+
+
+@pytest.mark.slow
+def test_two_processes_give_the_gradients_of_one_on_the_joined_batch(tmp_path):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    multiprocessing.spawn(one_process, (port, str(tmp_path)), nprocs=2)
+    ranks = [torch.load(tmp_path / f"{rank}.pt") for rank in range(2)]
+
+    single = Fabric(accelerator="cpu", devices=1)
+    expected, penalty = gradients(single, *data())
+    assert penalty > 0.01
+    for rank in ranks:
+        for found, wanted in zip(rank["gradients"], expected, strict=True):
+            torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-5)
+
+    stream = Batches(Samples(torch.arange(40.0)[:, None]), Identity(), 8, single, 3)
+    whole = torch.stack([next(stream)[0] for _ in range(5)])
+    assert torch.equal(torch.cat([r["drawn"] for r in ranks], 1), whole)
+
+
+def test_bfloat16_keeps_the_penalty_and_its_gradients():
+    exact, penalty = gradients(Fabric(accelerator="cpu", devices=1), *data())
+    mixed = Fabric(accelerator="cpu", devices=1, precision="bf16-mixed")
+    rough, approximate = gradients(mixed, *data())
+    assert approximate.dtype == torch.float32
+    torch.testing.assert_close(approximate, penalty, rtol=0.05, atol=0)
+    for a, b in zip(rough, exact, strict=True):
+        if b.norm() > 1e-6:
+            assert torch.cosine_similarity(a.flatten(), b.flatten(), 0) > 0.97
+
+
+def test_a_compiled_critic_is_charged_in_full_or_fails_aloud():
+    """torch.compile has no second derivatives in some backends: never drop the penalty silently."""
+    fabric = Fabric(accelerator="cpu", devices=1)
+    expected, penalty = gradients(fabric, *data())
+    try:
+        found, charged = gradients(fabric, *data(), compiled=True)
+    except RuntimeError as error:
+        assert "double backward" in str(error)
+        return
+    torch.testing.assert_close(charged, penalty)
+    for a, b in zip(found, expected, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
