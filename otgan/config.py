@@ -94,7 +94,7 @@ class Config(_Settings):
     )
     accelerator: str = Field("auto", description="cpu, cuda, mps, ... (Lightning Fabric).")
     devices: str = Field("1", description="Number of devices or processes, or auto.")
-    precision: Literal["32-true", "64-true", "bf16-mixed"] = Field(
+    precision: Literal["32-true", "bf16-mixed"] = Field(
         "32-true", description="Floating-point precision."
     )
     strategy: str = Field("auto", description="Distributed strategy: auto, ddp, ...")

@@ -7,7 +7,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import torch
 from lightning_fabric import Fabric
@@ -46,16 +46,58 @@ class Schedule:
         return min(1.0, (1 - step / self.steps) / self.decay) if self.decay else 1.0
 
 
+class CriticLoss(nn.Module):
+    """What the critic minimises, in one forward pass.
+
+    Autocast and distributed wrappers must see the slopes' gradient as part of the forward pass:
+    around the bare critic they would refuse it, or miss it.
+    """
+
+    def __init__(
+        self, critic: nn.Module, geometry: Geometry, objective: Objective, constraint: Constraint
+    ):
+        super().__init__()
+        self.critic, self.geometry = critic, geometry
+        self.objective, self.constraint = objective, constraint
+        self.together = not has_batch_norm(critic)
+
+    def forward(
+        self, x: Tensor, fake: Tensor, y: Tensor | None, step: int
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """The objective, the penalty, and the critic's mean difference to log, each ().
+
+        Args:
+            x, fake: real and generated points that share the conditions y, (n, *E).
+            step: critic steps done so far.
+        """
+
+        def f(points: Tensor) -> Tensor:
+            repeated = y if y is None else y.repeat(len(points) // len(y), *[1] * (y.dim() - 1))
+            return self.critic(points, repeated).float()
+
+        if self.together:
+            real_values, fake_values = f(torch.cat([x, fake])).split(len(x))
+        else:  # each batch has statistics of its own
+            real_values, fake_values = f(x), f(fake)
+        # Slopes in bfloat16 come out several per cent off: always measure them in full.
+        with torch.autocast(x.device.type, enabled=False):
+            penalty = self.constraint.penalty(self.geometry, f, x, fake, step)
+        gap = (real_values.mean() - fake_values.mean()).detach()
+        return self.objective.critic(real_values, fake_values), penalty, gap
+
+
 @dataclass
 class Game:
     """The players and the rules: everything a run is, but its data.
 
-    `average` holds the exponential moving average of the generator's weights, the one to sample.
+    `critic` is the bare network, `critic_loss` what devices and processes know of it, and `average`
+    holds the exponential moving average of the generator's weights, the one to sample.
     """
 
     fabric: Fabric
     generator: nn.Module
     critic: nn.Module
+    critic_loss: nn.Module
     average: nn.Module
     generator_optimiser: Optimizer
     critic_optimiser: Optimizer
@@ -97,11 +139,13 @@ class Game:
         generator, optimiser_g = fabric.setup(
             generator, generator_optimiser(generator.parameters())
         )
-        critic, optimiser_c = fabric.setup(critic, critic_optimiser(critic.parameters()))
+        critic_loss = CriticLoss(critic, geometry, objective, constraint)
+        critic_loss, optimiser_c = fabric.setup(critic_loss, critic_optimiser(critic.parameters()))
         return cls(
             fabric,
             generator,
             critic,
+            critic_loss,
             average,
             optimiser_g,
             optimiser_c,
@@ -115,8 +159,8 @@ class Game:
 
     @property
     def trained(self) -> tuple[nn.Module, nn.Module]:
-        """The averaged generator and the critic, without Fabric's wrapper."""
-        return self.average, cast(nn.Module, self.critic.module)
+        """The averaged generator and the critic."""
+        return self.average, self.critic
 
     def state_dict(self) -> dict[str, Any]:
         parts = {name: getattr(self, name).state_dict() for name in self._parts}
@@ -154,14 +198,17 @@ def train(
             x, y = next(batches)
             with torch.no_grad():
                 fake = generator(source(len(x)), y)
-            loss, gap, penalty = critic_loss(game, x, fake, y, game.step * game.critic_steps + k)
+            step = game.step * game.critic_steps + k
+            loss, penalty, gap = game.critic_loss(x, fake, y, step)
             game.critic_optimiser.zero_grad()
             fabric.backward(loss + penalty)
             game.critic_optimiser.step()
             game.constraint.project(critic)
 
         critic.requires_grad_(False)
-        generator_loss = game.objective.generator(critic(generator(source(len(x)), y), y))
+        fake = generator(source(len(x)), y)
+        with fabric.autocast():
+            generator_loss = game.objective.generator(critic(fake, y).float())
         game.generator_optimiser.zero_grad()
         fabric.backward(generator_loss)
         game.generator_optimiser.step()
@@ -170,28 +217,6 @@ def train(
         game.step += 1
         follow(game.average, generator, min(game.average_decay, game.step / (9 + game.step)))
         yield Record(game.step, gap, penalty, loss.detach(), generator_loss.detach())
-
-
-def critic_loss(
-    game: Game, x: Tensor, fake: Tensor, y: Tensor | None, step: int
-) -> tuple[Tensor, Tensor, Tensor]:
-    """The objective, the critic's mean difference and the penalty, each (); the last two logged.
-
-    Args:
-        x, fake: real and generated points that share the conditions y, (n, *E).
-        step: critic steps done so far.
-    """
-
-    def f(points: Tensor) -> Tensor:
-        return game.critic(points, y if y is None or len(points) == len(y) else torch.cat([y, y]))
-
-    if has_batch_norm(game.critic):
-        real_values, fake_values = f(x), f(fake)
-    else:
-        real_values, fake_values = f(torch.cat([x, fake])).split(len(x))
-    penalty = game.constraint.penalty(game.geometry, f, x, fake, step)
-    gap = (real_values.mean() - fake_values.mean()).detach()
-    return game.objective.critic(real_values, fake_values), gap, penalty
 
 
 @torch.no_grad()

@@ -222,6 +222,6 @@ def random_state() -> Tensor:
 
 def set_random_state(state: Tensor) -> None:
     size = len(torch.get_rng_state())
-    torch.set_rng_state(state[:size].cpu())
+    torch.set_rng_state(state[:size].cpu().clone())
     if len(state) > size and torch.cuda.is_available():
         torch.cuda.set_rng_state(state[size:].cpu())

@@ -5,7 +5,7 @@ from functools import partial
 import torch
 from lightning_fabric import Fabric
 
-from otgan.engine import Game, Schedule, critic_loss
+from otgan.engine import Game, Schedule
 from otgan.monitors import largest_slope
 from otgan.networks import mlp
 from otgan.objectives import Kantorovich
@@ -37,7 +37,7 @@ def duel(geometry, constraint, real, fake, *, steps=600, seed=0, rate=5e-3, widt
     for step in range(steps):
         for group in play.critic_optimiser.param_groups:
             group["lr"] = rate * min(1, 2 * (1 - step / steps))
-        loss, _, penalty = critic_loss(play, real(batch), fake(batch), None, step)
+        loss, penalty, _ = play.critic_loss(real(batch), fake(batch), None, step)
         play.critic_optimiser.zero_grad()
         (loss + penalty).backward()
         play.critic_optimiser.step()

@@ -9,7 +9,6 @@ from torch import nn
 
 from otgan.config import Constraint as Settings
 from otgan.constraints import Constraint, SlopePenalty, SpectralNorm, WeightClipping
-from otgan.engine import critic_loss
 from otgan.geometry import Lp, MetricSpace
 from otgan.networks import dcgan, mlp
 
@@ -160,7 +159,7 @@ def test_a_critic_steep_in_the_condition_alone_pays_nothing():
     critic = Steep()
     play = game(Lp(2), SlopePenalty("two"), networks=(nn.Linear(1, 1), critic))
     x, fake, y = torch.randn(6, 2), torch.randn(6, 2), torch.arange(6.0)
-    _, _, penalty = critic_loss(play, x, fake, y, 0)
+    _, penalty, _ = play.critic_loss(x, fake, y, 0)
     assert penalty.item() == pytest.approx(0, abs=1e-6)
     values, charged = critic.seen
     assert torch.equal(values, torch.cat([y, y]))

@@ -20,7 +20,9 @@ class Angles(MetricSpace):
 
 GEOMETRIES = [*map(Lp, EXPONENTS), Angles()]
 lp = pytest.mark.parametrize("geometry", [Lp(p) for p in EXPONENTS], ids=repr)
-every = pytest.mark.parametrize("geometry", GEOMETRIES, ids=lambda g: type(g).__name__ + repr(g)[:5])
+every = pytest.mark.parametrize(
+    "geometry", GEOMETRIES, ids=lambda g: type(g).__name__ + repr(g)[:5]
+)
 shaped = pytest.mark.parametrize("shape", [(1,), (5,), (3, 4, 2)], ids=str)
 
 
