@@ -22,7 +22,7 @@ class FixedPoints(Lp):
     """l2 with slopes at a point of the segment that depends on the pair alone, not on chance."""
 
     def between(self, x, y):
-        t = torch.frac(100 * x.flatten(1).sum(1).abs()).view(-1, 1, 1, 1)
+        t = (x > 0).flatten(1).float().mean(1).view(-1, 1, 1, 1)
         return x + t * (y - x)
 
 
@@ -41,9 +41,7 @@ def gradients(fabric, x, fake, compiled=False):
 
 def data(n=16):
     generator = torch.Generator().manual_seed(0)
-    return torch.randn(2, n, *SHAPE, generator=generator) + torch.tensor([1.0, 0.0]).view(
-        2, 1, 1, 1, 1
-    )
+    return torch.randn(2, n, *SHAPE, generator=generator)
 
 
 def one_process(rank, port, folder):
@@ -89,7 +87,7 @@ def test_bfloat16_keeps_the_penalty_and_its_gradients():
     mixed = Fabric(accelerator="cpu", devices=1, precision="bf16-mixed")
     rough, approximate = gradients(mixed, *data())
     assert approximate.dtype == torch.float32
-    torch.testing.assert_close(approximate, penalty, rtol=0.05, atol=0)
+    torch.testing.assert_close(approximate, penalty, rtol=0.02, atol=0)
     joined = (torch.cat([g.flatten() for g in gradient]) for gradient in (rough, exact))
     assert torch.cosine_similarity(*joined, 0) > 0.97
 
