@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from functools import partial
 
 import torch
 from lightning_fabric import Fabric
-from lightning_fabric.strategies import DDPStrategy
 from torch import Tensor, nn
 
 from otgan import config as settings
@@ -30,14 +30,13 @@ def fabric(config: Config) -> Fabric:
     if config.devices != "auto" and not config.devices.isdecimal():
         raise InputError(f"--devices is a number or auto, got '{config.devices}'")
     devices = config.devices if config.devices == "auto" else int(config.devices)
-    strategy: str | DDPStrategy = config.strategy
-    if strategy == "ddp" or (strategy == "auto" and isinstance(devices, int) and devices > 1):
-        # Two forward passes share one backward: buffers must not be overwritten between them.
-        strategy = DDPStrategy(broadcast_buffers=False)
+    cores = os.cpu_count() or 1
+    if config.accelerator == "cpu" and isinstance(devices, int) and devices > cores:
+        raise InputError(f"--devices {devices} processes on {cores} cores: give at most {cores}")
     try:
         return Fabric(
             accelerator=config.accelerator,
-            strategy=strategy,
+            strategy=config.strategy,
             devices=devices,
             precision=config.precision,
         )

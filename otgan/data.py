@@ -48,8 +48,10 @@ class Samples:
         return self.points(order[:n])
 
     def fingerprint(self) -> str:
-        """Shape and checksum, to notice that a run goes on with other data."""
-        crc = zlib.crc32(self.x.contiguous().numpy().tobytes())
+        """Shape and checksum of points and labels, to notice other data."""
+        crc = zlib.crc32(self.x.contiguous().numpy().data)
+        if self.y is not None:
+            crc = zlib.crc32(self.y.contiguous().numpy().data, crc)
         return f"{'x'.join(map(str, self.x.shape))}:{crc:08x}"
 
 

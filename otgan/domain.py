@@ -54,6 +54,10 @@ class Domain:
     state: Mapping[str, Any] = field(default_factory=dict)
     classes: tuple[str, ...] = ()
 
+    def fingerprint(self) -> str:
+        """Of training and held-out data."""
+        return " ".join(part.fingerprint() for part in (self.train, self.held_out) if part)
+
 
 Factory = Callable[..., Domain]
 

@@ -24,7 +24,7 @@ class Model:
         self, domain: Domain, spec: Mapping[str, Any], generator: nn.Module, critic: nn.Module
     ):
         self.domain, self.spec = domain, spec
-        self.generator, self.critic = generator.eval(), critic.eval()
+        self.generator, self.critic = generator, critic
 
     @torch.no_grad()
     def sample(self, n: int, seed: int | None = None) -> Tensor:
@@ -108,11 +108,12 @@ class Model:
             run.write_tensors(name, part.state_dict())
 
     @classmethod
-    def load(cls, path: str | Path, data: bool = False) -> Model:
+    def load(cls, path: str | Path, data: bool = False, domain: Domain | None = None) -> Model:
         """The model of a run.
 
         Args:
             data: load the training and held-out data too, as `evaluate` needs.
+            domain: the one made by hand that it was trained on, if so.
 
         Raises:
             InputError: no run, a damaged one, or other data than it was trained on.
@@ -120,19 +121,20 @@ class Model:
         run = Run.open(path)
         spec = run.spec()
         config = Config.model_validate(spec["config"])
+        if domain is None and not spec["domain"]:
+            raise InputError(f"'{path}' was trained on a Domain made by hand: load it with domain=")
         if data:
-            domain = load(spec["domain"], spec["options"])
-            spec_data = domain.train and domain.train.fingerprint()
-            if spec_data != spec["data"]:
+            domain = domain or load(spec["domain"], spec["options"])
+            if domain.fingerprint() != spec["data"]:
                 raise InputError(
-                    f"'{path}' was trained on {spec['data']}, and the data are now {spec_data}: "
-                    "give it the data it was trained on"
+                    f"'{path}' was trained on data {spec['data']}, and they are now "
+                    f"{domain.fingerprint()}: put back what it was trained on"
                 )
-        else:
+        elif domain is None:
             domain = restore(find(spec["domain"]), spec["options"], spec["state"])
         generator, critic = build.networks(domain, config, tuple(spec["shape"]))
         critic = build.constraint(config.constraint).build(critic, domain.geometry)
-        model = cls(domain, spec, generator, critic)
+        model = cls(domain, spec, generator.eval(), critic.eval())
         for name, part in model._parts().items():
             try:
                 part.load_state_dict(run.read_tensors(name))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from otgan.engine import Game
 from otgan.geometry import Geometry, Potential
@@ -51,14 +52,16 @@ class HeldOut:
     @torch.no_grad()
     def __call__(self, game: Game) -> dict[str, float]:
         geometry, real = game.geometry, self.held_out
-        players = game.generator, game.critic
+        # The bare generator: other processes do not take part.
+        generator = cast(nn.Module, game.generator.module)
+        players = generator, game.critic
         if self._floor is None:
             self._floor = self.unit * exact(self.train, real, geometry).item()
         for player in players:
             player.eval()
         with torch.random.fork_rng():
             torch.manual_seed(game.step)
-            fake = game.generator(self.source(len(real)), None)
+            fake = generator(self.source(len(real)), None)
             slope = largest_slope(lambda x: game.critic(x, None), real, fake, geometry)
         gap = (game.critic(real, None).mean() - game.critic(fake, None).mean()).item()
         for player in players:

@@ -172,6 +172,7 @@ def describe(
 ) -> dict[str, Any]:
     """What run.json holds: all that `sample` needs, and what tells whether data have changed."""
     assert domain.train is not None
+    options = {k: str(v) if isinstance(v, Path) else v for k, v in options.items()}
     return {
         "otgan": __version__,
         "domain": name,
@@ -180,7 +181,7 @@ def describe(
         "config": config.model_dump(),
         "state": dict(domain.state),
         "shape": list(domain.train.shape),
-        "data": domain.train.fingerprint(),
+        "data": domain.fingerprint(),
     }
 
 

@@ -105,6 +105,7 @@ def play(
     assert domain.train is not None and domain.held_out is not None
     fabric = build.fabric(config)
     fabric.launch()
+    fabric.to_device(domain.chart)
     fabric.seed_everything(config.seed, verbose=False)
     game = build.game(domain, config, fabric)
     torch.manual_seed(config.seed + 1 + fabric.global_rank)
@@ -148,7 +149,8 @@ def play(
                     model.write(run)
                     run.write_checkpoint(state)
                     log.picture(model)
-    return Model(domain, spec, *(part.cpu() for part in game.trained))
+    domain.chart.cpu()
+    return Model(domain, spec, *(part.cpu().eval() for part in game.trained))
 
 
 class _Budget:

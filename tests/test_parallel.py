@@ -6,7 +6,6 @@ import pytest
 import torch
 from duel import game
 from lightning_fabric import Fabric
-from lightning_fabric.strategies import DDPStrategy
 from torch import multiprocessing
 
 from otgan.constraints import SlopePenalty
@@ -52,8 +51,7 @@ def one_process(rank, port, folder):
     os.environ |= {"RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_RANK": str(rank)}
     os.environ |= {"GROUP_RANK": "0", "LOCAL_WORLD_SIZE": "2", "TORCHELASTIC_RUN_ID": "test"}
     torch.set_num_threads(1)
-    strategy = DDPStrategy(process_group_backend="gloo", broadcast_buffers=False)
-    fabric = Fabric(accelerator="cpu", devices=2, strategy=strategy)
+    fabric = Fabric(accelerator="cpu", devices=2)
     fabric.launch()
     x, fake = data().view(2, 2, -1, *SHAPE)[:, rank]
     found, _ = gradients(fabric, x, fake)

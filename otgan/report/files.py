@@ -22,9 +22,16 @@ def replacing(path: Path) -> Iterator[Path]:
     part = path.with_name(f".{path.stem}.part{path.suffix}")
     try:
         yield part
+        os.chmod(part, 0o666 & ~_umask())  # safetensors makes files that nobody else can read
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
 
 
 def save_array(samples: Tensor, path: Path) -> None:

@@ -16,6 +16,8 @@ from otgan_domains.images.pixels import split, to_tensor
 from otgan_domains.images.saving import save
 
 MOST_HELD_OUT = 10_000
+FAST = {"critic_steps": 2, "average": 0.999, "optimiser": {"rate": 1e-3}}
+"""For gradient penalties: measured on digits and Fashion-MNIST within minutes (docs/design.md)."""
 
 
 def images(
@@ -69,7 +71,11 @@ def images(
         held_out=testing,
         chart=_chart(chart, shape, training),
         networks={"dcgan": dcgan, "mlp": mlp},
-        presets={"*": {"steps": 3000 if small else 20_000}},
+        presets={
+            "*": {"steps": 3000 if small else 20_000, "network": {"width": 64 if small else 32}},
+            "wgan-gp": FAST,
+            "wgan-lp": FAST,
+        },
         save=save,
         show=grid,
         extension=".png",

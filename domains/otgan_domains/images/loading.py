@@ -283,8 +283,7 @@ def _open(name: str, picture: Any, size: Size, resize: str, channels: int | None
         if isinstance(picture, list):
             array = np.array(picture)
         else:
-            image: Image.Image = Image.open(picture)
-            image.load()
+            image: Image.Image = ImageOps.exif_transpose(Image.open(picture))
     except Exception as error:  # Pillow's decoders raise nearly anything
         raise InputError(f"broken image '{name}': {error}; repair or remove it") from None
     if isinstance(picture, list):

@@ -1,0 +1,36 @@
+"""The examples run, and do what they say."""
+
+import importlib
+
+import pytest
+import torch
+
+from otgan.cli import main
+from otgan.constraints import SlopePenalty
+from otgan.runs import Run
+
+TORUS = "examples.01_a_metric_of_your_own"
+
+
+def test_a_metric_in_one_method_trains_from_the_command_line(tmp_path, capsys):
+    out = tmp_path / "run"
+    arguments = ["--steps", "4", "--batch-size", "32", "--monitor-every", "2", "--n", "300"]
+    main(["train", f"{TORUS}:torus", *arguments, "--out", str(out)])
+    assert Run(out).spec()["options"] == {"n": 300, "spread": 0.3}
+    assert (out / "samples" / "0000004.png").exists()
+    main(["sample", str(out), "-n", "5", "-o", str(tmp_path / "angles.csv")])
+    assert len((tmp_path / "angles.csv").read_text().splitlines()) == 5
+    main(["evaluate", str(out), "--limit", "50", "--draws", "2"])
+    assert "precision" in capsys.readouterr().out
+
+
+def test_the_torus_closes_at_the_seam():
+    torus = importlib.import_module(TORUS)
+    x, y = torch.tensor([[0.1, 0.0]]), torch.tensor([[6.2, 0.0]])
+    assert torus.Torus().distance(x, y).item() == pytest.approx(0.1 + 2 * torch.pi - 6.2, rel=1e-5)
+
+
+def test_the_two_sided_default_does_not_fit_secants_and_the_domain_says_so():
+    domain = importlib.import_module(TORUS).torus(100)
+    assert domain.presets["wgan-gp"] == {"constraint": {"sided": "one"}}
+    SlopePenalty("one").build(torch.nn.Linear(2, 1), domain.geometry)
