@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -32,8 +32,8 @@ def has_batch_norm(network: nn.Module) -> bool:
 class Constraint:
     """No constraint; the base of the others."""
 
-    certified: bool = False
-    """Whether the critic is 1-Lipschitz by construction, so that its value is a lower bound."""
+    claim: ClassVar[str] = "unconstrained, no distance"
+    """What the critic's value may be taken for, printed beside it."""
 
     def build(self, network: nn.Module, geometry: Geometry) -> nn.Module:
         """The critic to train: checks, wraps or replaces layers of the network.
@@ -68,6 +68,8 @@ class WeightClipping(Constraint):
     normalisation layers are left alone: clipped at .01, they would silence the layer.
     """
 
+    claim = "clipped, scale unknown"
+
     bound: float = 0.01
 
     @torch.no_grad()
@@ -98,6 +100,8 @@ class SlopePenalty(Constraint):
         every: charge every k-th critic step, k times as much (lazy regularisation, Karras et al.
             2020).
     """
+
+    claim = "penalised, not certified"
 
     sided: Literal["one", "two", "zero"] = "two"
     weight: float | Literal["auto"] = 10.0
@@ -141,6 +145,8 @@ class SpectralNorm(Constraint):
     Made for l2 and refused elsewhere. It steers rather than certifies: the power iteration is
     truncated, and the matrix of a convolution's weights is not the operator of the convolution.
     """
+
+    claim = "normalised, not certified"
 
     def build(self, network: nn.Module, geometry: Geometry) -> nn.Module:
         if not (isinstance(geometry, Lp) and geometry.p == 2):

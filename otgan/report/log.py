@@ -29,6 +29,7 @@ class Log:
 
     def __init__(self, run: Run | None, domain: Domain, game: Game, *, quiet: bool):
         self.run, self.domain, self.game = run, domain, game
+        self.claim = game.constraint.claim
         self.figures: dict[str, float] = {}
         self.progress = Progress(
             TextColumn("step {task.completed}"),
@@ -54,6 +55,8 @@ class Log:
                 table = csv.DictWriter(new, COLUMNS)
                 table.writeheader()
                 table.writerows(kept)
+            if self.domain.held_out is not None:
+                self.domain.show(self.domain.held_out.draw(GRID, 0), self.run.path / "real.png")
             self.board = SummaryWriter(str(self.run.path), purge_step=self.game.step + 1)
         self.progress.start()
         self.progress.update(self.task, completed=self.game.step)
@@ -84,13 +87,15 @@ class Log:
         samples = model.sample(GRID, seed=0)
         self.domain.show(samples, self.run.path / "samples" / f"{self.game.step:07d}.png")
         unit = "data units" if self.domain.chart.unit is not None else "chart units"
-        curves(self.run.path / "metrics.csv", self.run.path / "curves.png", unit)
+        label = f"{self.domain.geometry!r}, {unit}"
+        curves(self.run.path / "metrics.csv", self.run.path / "curves.png", label, self.claim)
 
     def _advance(self, step: int, seconds: float) -> None:
         parts = [f"{step / seconds:.1f} steps/s" if seconds else ""]
         shown = self.figures
         if "w" in shown:
-            parts.append(f"W {shown['w']:.3g} (slope {shown['slope']:.2f})")
+            claim = self.claim.partition(",")[0]
+            parts.append(f"W {shown['w']:.3g} ({claim}, slope {shown['slope']:.2f})")
         if "exact" in shown:
             parts.append(f"exact {shown['exact']:.3g}, floor {shown['floor']:.3g}")
         total = self.game.schedule.steps if self.game.schedule.steps < 10**9 else None

@@ -27,19 +27,17 @@ def grid(images: Tensor, path: Path, columns: int | None = None) -> None:
     n, h, w = pixels.shape[:3]
     columns = columns or math.ceil(math.sqrt(n))
     rows = math.ceil(n / columns)
-    gap = max(1, min(h, w) // 8)
+    factor = max(1, 640 // (columns * w))
+    h, w, gap = factor * h, factor * w, max(2, factor)
     canvas = np.full(
         (rows * (h + gap) + gap, columns * (w + gap) + gap, *pixels.shape[3:]), 255, np.uint8
     )
     for i, tile in enumerate(pixels):
+        large = Image.fromarray(tile).resize((w, h), Image.Resampling.BICUBIC)
         top, left = gap + i // columns * (h + gap), gap + i % columns * (w + gap)
-        canvas[top : top + h, left : left + w] = tile
-    factor = max(1, 640 // max(canvas.shape[:2]))
-    picture = Image.fromarray(canvas).resize(
-        (canvas.shape[1] * factor, canvas.shape[0] * factor), Image.Resampling.NEAREST
-    )
+        canvas[top : top + h, left : left + w] = np.asarray(large)
     with replacing(path) as part:
-        picture.save(part)
+        Image.fromarray(canvas).save(part)
 
 
 def scatter(samples: Tensor, path: Path) -> None:
@@ -58,8 +56,13 @@ def scatter(samples: Tensor, path: Path) -> None:
         figure.savefig(part, dpi=110)
 
 
-def curves(metrics: Path, path: Path, unit: str) -> None:
-    """The held-out distances of metrics.csv over the steps, and the training losses below."""
+def curves(metrics: Path, path: Path, unit: str, claim: str) -> None:
+    """The held-out distances of metrics.csv over the steps, and the training losses below.
+
+    Args:
+        unit: ground cost and unit of the distances.
+        claim: what the critic's value may be taken for.
+    """
     from matplotlib.figure import Figure
 
     with metrics.open() as file:
@@ -72,14 +75,13 @@ def curves(metrics: Path, path: Path, unit: str) -> None:
     figure = Figure((8, 7), layout="constrained")
     upper, lower = figure.subplots(2, sharex=True)
     for name, label, style in (
-        ("w", "W estimate (critic, held-out)", "-"),
+        ("w", f"W estimate of the critic, held-out ({claim})", "-"),
         ("w_over_slope", "W estimate / largest slope", "-"),
         ("exact", "exact W1 of samples to held-out", "-"),
         ("floor", "exact W1 of real to held-out (floor)", "--"),
     ):
         upper.plot(*series(name), style, label=label)
     upper.set_ylabel(f"W1, {unit}")
-    upper.set_ylim(bottom=0)
     upper.legend()
     for name, label in (("gap", "critic's gap (training batch)"), ("penalty", "penalty")):
         lower.plot(*series(name), label=label, linewidth=1)
