@@ -8,7 +8,7 @@ from duel import game
 from torch import nn
 
 from otgan.config import Constraint as Settings
-from otgan.constraints import Constraint, SlopePenalty, SpectralNorm, WeightClipping
+from otgan.constraints import SlopePenalty, SpectralNorm, WeightClipping
 from otgan.geometry import Lp, MetricSpace
 from otgan.networks import dcgan, mlp
 
