@@ -86,7 +86,7 @@ class Config(_Settings):
         0.995, ge=0, lt=1, description="Decay of the generator's moving average."
     )
     decay: float = Field(
-        0.5, ge=0, le=1, description="Share of the steps, the last, over which rates fall to 0."
+        0.5, ge=0, le=0.9, description="Share of the steps, the last, over which rates fall to 0."
     )
     log_every: PositiveInt = Field(50, description="Steps between rows of metrics.csv.")
     monitor_every: PositiveInt = Field(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -170,8 +171,9 @@ class _Budget:
         elapsed = self.elapsed()
         steps = int(game.step * self.seconds / elapsed) if elapsed > self.seconds / 10 else 0
         steps = self.fabric.broadcast(steps)
-        if steps:
-            game.schedule.steps, self.seconds = max(steps, game.step + 1), None
+        if steps:  # and never so few that rates should have fallen already
+            fewest = math.ceil((game.step + 1) / (1 - game.schedule.decay))
+            game.schedule.steps, self.seconds = max(steps, fewest), None
         return bool(steps)
 
 

@@ -34,3 +34,11 @@ def test_the_two_sided_default_does_not_fit_secants_and_the_domain_says_so():
     domain = importlib.import_module(TORUS).torus(100)
     assert domain.presets["wgan-gp"] == {"constraint": {"sided": "one"}}
     SlopePenalty("one").build(torch.nn.Linear(2, 1), domain.geometry)
+
+
+@pytest.mark.slow
+def test_the_game_by_hand_comes_near_its_data():
+    example = importlib.import_module("examples.02_the_game_by_hand")
+    figures = example.main(steps=300, every=300)
+    assert figures["exact"] < 0.5
+    assert figures["floor"] < figures["exact"]
