@@ -170,10 +170,7 @@ def _resume(name: str, run: Path, config: Config, flags: set[str]) -> None:
         flags - {"--resume", "--steps", "--minutes"} - {f for f in flags if f[:2] != "--"}
     ):
         raise InputError(f"a resumed run keeps its settings: drop {', '.join(others)}")
-    budget = {k: getattr(config, k) for k in ("steps", "minutes") if f"--{k}" in flags}
-    if "minutes" in budget:
-        budget["steps"] = None
-    resume(run, **budget)
+    resume(run, **{k: getattr(config, k) for k in ("steps", "minutes") if f"--{k}" in flags})
     print(run)
 
 

@@ -157,8 +157,17 @@ def resolve(
         *patches,
     ):
         merged = _merge(merged, patch)
+    return checked(merged)
+
+
+def checked(settings: Mapping[str, Any]) -> Config:
+    """The settings as a Config.
+
+    Raises:
+        InputError: an unknown setting or a bad value.
+    """
     try:
-        return Config.model_validate(merged)
+        return Config.model_validate(settings)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))

@@ -29,7 +29,7 @@ class Model:
     @torch.no_grad()
     def sample(self, n: int, seed: int | None = None) -> Tensor:
         """n new samples in data units, (n, *E); the same ones for the same seed."""
-        return self.domain.chart.decode(self._generate(n, seed))
+        return self.domain.chart.decode(self._generate(n, seed)).cpu()
 
     @torch.no_grad()
     def score(self, x: Tensor) -> Tensor:

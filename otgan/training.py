@@ -14,7 +14,7 @@ from lightning_fabric import Fabric
 from torch import Tensor
 
 from otgan import build
-from otgan.config import Config, InputError, resolve
+from otgan.config import Config, InputError, checked, resolve
 from otgan.data import Batches
 from otgan.domain import Domain, find, load
 from otgan.engine import Game, Record, train
@@ -80,13 +80,16 @@ def resume(path: str | Path, *, quiet: bool = False, **budget: Any) -> Model:
     """Goes on with a run where its last checkpoint left it, bit for bit on a CPU.
 
     Args:
-        budget: `steps` or `minutes` in place of the run's own; anything else stays as it was.
+        budget: `steps` in all, or `minutes` from now, in place of the run's own; anything else
+            stays as it was.
 
     Raises:
         InputError: not a run, other data, or nothing left to do.
     """
     spec = Run.open(path).spec()
-    config = Config.model_validate({**spec["config"], **budget})
+    if "minutes" in budget:
+        budget.setdefault("steps", None)
+    config = checked({**spec["config"], **budget})
     domain = Model.load(path, data=True).domain
     return play(domain, config, {**spec, "config": config.model_dump()}, path, True, quiet=quiet)
 
@@ -128,7 +131,7 @@ def play(
         run = Run(Path(out)) if resuming else Run.create(out)
         run.write_spec(spec)
 
-    budget = _Budget(config, fabric, seconds)
+    budget = _Budget(config, game, seconds)
     pending: list[Record] = []
     with Log(run, domain, game, quiet=quiet or not fabric.is_global_zero) as log:
         for record in train(game, batches, source):
@@ -155,26 +158,33 @@ def play(
 
 
 class _Budget:
-    """Turns a time budget into a step count once a tenth of it has passed."""
+    """Turns a time budget, counted from here, into a step count once a tenth of it has passed.
 
-    def __init__(self, config: Config, fabric: Fabric, seconds: float):
+    Args:
+        seconds: what the run had taken before it was resumed.
+    """
+
+    def __init__(self, config: Config, game: Game, seconds: float):
         self.seconds = None if config.steps else 60 * (config.minutes or 0)
-        self.fabric, self.start = fabric, time.monotonic() - seconds
+        self.fabric, self.first = game.fabric, game.step
+        self.before, self.start = seconds, time.monotonic()
 
     def elapsed(self) -> float:
-        return time.monotonic() - self.start
+        return self.before + time.monotonic() - self.start
 
     def settle(self, game: Game) -> bool:
         """Sets the schedule's steps if it is time to; all processes settle at the same step."""
         if self.seconds is None or game.step % 10:
             return False
-        elapsed = self.elapsed()
-        steps = int(game.step * self.seconds / elapsed) if elapsed > self.seconds / 10 else 0
-        steps = self.fabric.broadcast(steps)
-        if steps:  # and never so few that rates should have fallen already
-            fewest = math.ceil((game.step + 1) / (1 - game.schedule.decay))
-            game.schedule.steps, self.seconds = max(steps, fewest), None
-        return bool(steps)
+        share = (time.monotonic() - self.start) / self.seconds
+        more = int((game.step - self.first) / share) if share > 0.1 else 0
+        more = self.fabric.broadcast(more)
+        if more:
+            # Never so few steps that rates should have fallen already.
+            flat = 0 if self.first else math.ceil((game.step + 1) / (1 - game.schedule.decay))
+            game.schedule.steps = max(self.first + more, game.step + 1, flat)
+            self.seconds = None
+        return bool(more)
 
 
 def _monitored(domain: Domain, fabric: Fabric) -> tuple[Tensor, Tensor]:

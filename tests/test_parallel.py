@@ -1,6 +1,9 @@
 """Precision, compilation and several processes: the penalty is there, and is the same."""
 
 import socket
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -13,6 +16,7 @@ from otgan.data import Batches, Samples
 from otgan.geometry import Lp
 from otgan.networks import dcgan
 from otgan.preprocess import Identity
+from otgan.runs import Run
 
 SHAPE = (1, 8, 8)
 
@@ -101,3 +105,16 @@ def test_a_compiled_critic_is_charged_in_full_or_fails_aloud():
     torch.testing.assert_close(charged, penalty)
     for a, b in zip(found, expected, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.slow
+def test_a_run_on_two_processes_trains_and_resumes(tmp_path):
+    otgan = [str(Path(sys.executable).parent / "otgan"), "train", "images"]
+    small = ["--network.width", "8", "--log-every", "2", "--monitor-every", "2"]
+    two = ["--accelerator", "cpu", "--devices", "2", "--steps", "4", "--out", str(tmp_path / "run")]
+    for arguments in ([*small, *two], ["--resume", str(tmp_path / "run"), "--steps", "6"]):
+        done = subprocess.run([*otgan, *arguments], capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stderr
+    rows = Run(tmp_path / "run").metrics()
+    assert [int(r["step"]) for r in rows] == [2, 4, 6]
+    assert Run(tmp_path / "run").read_checkpoint()["random"].shape[0] == 2

@@ -69,6 +69,15 @@ def test_a_time_budget_becomes_a_step_count_that_repeats_the_run(tmp_path):
     same(timed, counted, "generator", "critic")
 
 
+def test_a_resumed_time_budget_counts_from_there(tmp_path):
+    otgan.fit(out=tmp_path, steps=40, quiet=True, **SMALL)
+    before = float(Run(tmp_path).metrics()[-1]["seconds"])
+    otgan.resume(tmp_path, quiet=True, minutes=0.03)
+    rows = Run(tmp_path).metrics()
+    assert int(rows[-1]["step"]) > 40
+    assert before < float(rows[-1]["seconds"]) < before + 60
+
+
 def test_a_run_needs_a_length():
     domain = Domain(Lp(2), Samples(torch.randn(50, 2)), Samples(torch.randn(20, 2)))
     with pytest.raises(InputError, match="how long"):
