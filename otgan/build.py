@@ -22,25 +22,24 @@ UNKNOWN_STEPS = 1_000_000_000
 
 
 def fabric(config: Config) -> Fabric:
-    """Devices, processes and precision as configured.
+    """Devices, processes and precision as configured, launched.
 
     Raises:
         InputError: this machine or this PyTorch has no such thing.
     """
-    if config.devices != "auto" and not config.devices.isdecimal():
-        raise InputError(f"--devices is a number or auto, got '{config.devices}'")
-    devices = config.devices if config.devices == "auto" else int(config.devices)
     cores = os.cpu_count() or 1
-    if config.accelerator == "cpu" and isinstance(devices, int) and devices > cores:
-        raise InputError(f"--devices {devices} processes on {cores} cores: give at most {cores}")
     try:
-        return Fabric(
+        fabric = Fabric(
             accelerator=config.accelerator,
             strategy=config.strategy,
-            devices=devices,
+            devices=config.devices,
             precision=config.precision,
         )
-    except (ValueError, RuntimeError) as error:
+        if fabric.device.type == "cpu" and config.devices not in ("auto", *range(cores + 1)):
+            raise ValueError(f"more processes than the {cores} cores")
+        fabric.launch()
+        return fabric
+    except Exception as error:  # Lightning's own errors share no base class
         raise InputError(
             f"cannot run with --accelerator {config.accelerator} --devices {config.devices} "
             f"--strategy {config.strategy}: {error}"

@@ -6,14 +6,14 @@ import functools
 import inspect
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, make_dataclass
+from dataclasses import dataclass, field, fields, make_dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import ValidationError
 from tyro.conf import Positional, arg
 
-from otgan.config import PRESETS, Config, InputError, resolve
+from otgan.config import PRESETS, Config, InputError, RunError, resolve
 
 USAGE = "otgan train DOMAIN --help lists every setting of a domain."
 
@@ -36,7 +36,7 @@ def train(domain: Positional[str], /) -> None:
     Args:
         domain: What to train on; `otgan train DOMAIN --help` lists its settings.
     """
-    raise AssertionError("main hands training to _train, which knows the domain's own options")
+    raise InputError("name the domain right after the command: otgan train DOMAIN [options]")
 
 
 def sample(
@@ -124,8 +124,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
             )
     except InputError as error:
         _fail(error, 2)
-    except (OSError, MemoryError) as error:
+    except (RunError, OSError, MemoryError) as error:
         _fail(error, 1)
+    except RuntimeError as error:
+        if "memory" not in str(error):
+            raise
+        _fail(f"out of memory: try a smaller --batch-size or --network.width ({error})", 1)
     except KeyboardInterrupt:
         _fail("stopped; go on from the last checkpoint with --resume RUN", 130)
 
@@ -156,7 +160,7 @@ def _train(name: str, argv: list[str]) -> None:
         config = config.model_copy(update={"steps": None})
     out = launch.out or free(name.rpartition(":")[2])
     play(domain, config, describe(domain, config, name, options, launch.preset), out)
-    print(out)
+    _say(out)
 
 
 def _resume(name: str, run: Path, config: Config, flags: set[str]) -> None:
@@ -171,7 +175,14 @@ def _resume(name: str, run: Path, config: Config, flags: set[str]) -> None:
     ):
         raise InputError(f"a resumed run keeps its settings: drop {', '.join(others)}")
     resume(run, **{k: getattr(config, k) for k in ("steps", "minutes") if f"--{k}" in flags})
-    print(run)
+    _say(run)
+
+
+def _say(result: object) -> None:
+    """Prints a result, from the first process only."""
+    from lightning_fabric.utilities.rank_zero import rank_zero_only
+
+    rank_zero_only(print)(result)
 
 
 def _parse(
@@ -185,6 +196,9 @@ def _parse(
         return chosen
 
     signature = inspect.signature(factory)
+    taken = {*Config.model_fields, *(f.name for f in fields(Launch))}
+    if clash := taken & set(signature.parameters):
+        raise InputError(f"option '{min(clash)}' of '{name}' is a setting's name: rename it")
     kept = [p for n, p in signature.parameters.items() if n != "state"]
     options.__signature__ = signature.replace(parameters=kept)  # type: ignore[attr-defined]
     flat = functools.partial(arg, name="")

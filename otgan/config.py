@@ -23,8 +23,12 @@ class InputError(ValueError):
     """What the user gave is wrong: one line that says what, and what to do. Exit code 2."""
 
 
+class RunError(RuntimeError):
+    """A run cannot go on: one line that says why, and what to do. Exit code 1."""
+
+
 class _Settings(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Network(_Settings):
@@ -76,8 +80,8 @@ class Config(_Settings):
     minutes: PositiveFloat | None = Field(
         None, description="Time budget instead of steps; becomes a step count early in the run."
     )
-    seed: int = Field(0, ge=0, description="Seed of weights, noise and shuffling.")
-    batch_size: PositiveInt = Field(64, description="Samples a batch, all processes together.")
+    seed: int = Field(0, ge=0, lt=2**32, description="Seed of weights, noise and shuffling.")
+    batch_size: int = Field(64, ge=2, description="Samples a batch, all processes together.")
     critic_steps: PositiveInt = Field(5, description="Critic steps for each generator step.")
     objective: Literal["kantorovich", "minimax", "non-saturating"] = Field(
         "kantorovich", description="What the players minimise."
@@ -93,7 +97,9 @@ class Config(_Settings):
         250, description="Steps between held-out W estimates, sample grids and checkpoints."
     )
     accelerator: str = Field("auto", description="cpu, cuda, mps, ... (Lightning Fabric).")
-    devices: str = Field("1", description="Number of devices or processes, or auto.")
+    devices: PositiveInt | Literal["auto"] = Field(
+        1, description="Number of devices or processes, or auto."
+    )
     precision: Literal["32-true", "bf16-mixed"] = Field(
         "32-true", description="Floating-point precision."
     )
@@ -114,7 +120,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "wgan": {
         "constraint": {"kind": "clipping"},
         "optimiser": {"name": "rmsprop", "rate": 5e-5},
-        "network": {"critic_norm": "batch", "depth": 0},
+        "network": {"critic_norm": "batch"},
         "average": 0.0,
         "decay": 0.0,
     },
@@ -130,7 +136,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "constraint": {"kind": "none"},
         "objective": "non-saturating",
         "optimiser": _ADAM_DCGAN,
-        "network": {"critic_norm": "batch", "depth": 0},
+        "network": {"critic_norm": "batch"},
         "critic_steps": 1,
         "average": 0.0,
         "decay": 0.0,

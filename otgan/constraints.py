@@ -11,9 +11,9 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from otgan.geometry import Geometry, Lp, Potential
 
-_BATCH_NORMS = nn.modules.batchnorm._BatchNorm
+_BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
 _NORMS = (
-    _BATCH_NORMS,
+    *_BATCH_NORMS,
     nn.GroupNorm,
     nn.LayerNorm,
     nn.RMSNorm,
@@ -23,10 +23,7 @@ _NORMS = (
 
 def has_batch_norm(network: nn.Module) -> bool:
     """Whether the value at one sample depends on the rest of its batch."""
-    return any(
-        isinstance(m, _BATCH_NORMS) and not isinstance(m, nn.modules.instancenorm._InstanceNorm)
-        for m in network.modules()
-    )
+    return any(isinstance(m, _BATCH_NORMS) for m in network.modules())
 
 
 class Constraint:

@@ -18,7 +18,7 @@ class Samples:
     """Points and what is known of each.
 
     Args:
-        x: (n, *E), floating in data units, or uint8 for values in [0, 1] stored as 0..255, which
+        x: (n, *E), numbers in data units, or uint8 for values in [0, 1] stored as 0..255, which
             become floats a batch at a time.
         y: integer classes (n,), or None.
     """
@@ -56,8 +56,8 @@ class Samples:
 
 
 def floats(x: Tensor) -> Tensor:
-    """uint8 as [0, 1], anything else as it is."""
-    return x.float() / 255 if x.dtype == torch.uint8 else x
+    """uint8 as [0, 1], other numbers as they are, all in single precision."""
+    return x.float() / 255 if x.dtype == torch.uint8 else x.float()
 
 
 class Batches(Iterator):

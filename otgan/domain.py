@@ -111,16 +111,53 @@ def load(name: str, options: Mapping[str, Any]) -> Domain:
     Raises:
         InputError: an unknown name, data that cannot be used.
     """
-    domain = find(name)(**options)
+    try:
+        domain = find(name)(**options)
+    except InputError:
+        raise
+    except ValueError as error:
+        raise InputError(f"the domain '{name}': {error}") from None
+    check(domain, f"the domain '{name}'")
+    return domain
+
+
+def check(domain: Domain, name: str) -> None:
+    """That a domain has what training needs, and that its ground cost may be a metric.
+
+    Raises:
+        InputError: no data, values that are not finite, a distance of the wrong shape, or one that
+            breaks an axiom on some training points.
+    """
+    if not isinstance(domain, Domain):
+        raise InputError(f"{name} is no otgan.domain.Domain but a {type(domain).__name__}")
     for part, samples in (("training", domain.train), ("held-out", domain.held_out)):
         if samples is None or not len(samples):
-            raise InputError(f"the domain '{name}' has no {part} data")
+            raise InputError(f"{name} has no {part} data")
         if samples.x.is_floating_point() and not samples.x.isfinite().all():
             bad = int((~samples.x.isfinite()).sum())
             raise InputError(
                 f"{bad} of {samples.x.numel()} {part} values are NaN or infinite: clean the data"
             )
-    return domain
+    assert domain.train is not None
+    x = domain.chart.encode(domain.train.draw(16, seed=0))
+    cost, n = domain.geometry, len(x)
+    if (shape := tuple(cost.distance(x, x).shape)) != (n,):
+        raise InputError(f"{cost!r}.distance of {n} pairs gives shape {shape}: it must be ({n},)")
+    d = cost.pairwise(x, x)
+    slack = 1e-4 * d.abs().max()
+    detour = (d[:, :, None] + d[None, :, :]).amin(1)
+    for wrong, why in (
+        (~d.isfinite(), "is not finite"),
+        (d < -slack, "is negative"),
+        (d.diagonal().abs() > slack, "from a point to itself is not 0"),
+        ((d - d.T).abs() > slack, "is not the same both ways"),
+        (d > detour + slack, "is more than by way of a third point, as for squared distances"),
+    ):
+        if wrong.any():
+            raise InputError(
+                f"{cost!r} is no metric: a distance {why}, so W1 has no critic; mend it, or "
+                "compare samples with otgan.transport alone"
+            )
 
 
 def restore(factory: Factory, options: Mapping[str, Any], state: Mapping[str, Any]) -> Domain:

@@ -23,8 +23,8 @@ from otgan.objectives import Objective
 class Record:
     """One generator step, as () tensors on the device: reading one waits for the device.
 
-    gap is the critic's mean difference on its last TRAINING batch, penalty excluded, in chart
-    units; `monitors` measures the one on held-out data.
+    The critic's are means over its steps. gap is its mean difference on TRAINING batches, penalty
+    excluded, in chart units; `monitors` measures the one on held-out data.
     """
 
     step: int
@@ -64,7 +64,7 @@ class CriticLoss(nn.Module):
     def forward(
         self, x: Tensor, fake: Tensor, y: Tensor | None, step: int
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """The objective, the penalty, and the critic's mean difference to log, each ().
+        """The objective, the penalty, and the critic's mean difference (detached), each ().
 
         Args:
             x, fake: real and generated points that share the conditions y, (n, *E).
@@ -192,6 +192,7 @@ def train(
             for group in optimiser.param_groups:
                 group["lr"] = group["initial_lr"] * game.schedule.rate(game.step)
 
+        logged = []
         for k in range(game.critic_steps):
             x, y = next(batches)
             with torch.no_grad():
@@ -202,6 +203,7 @@ def train(
             fabric.backward(loss + penalty)
             game.critic_optimiser.step()
             game.constraint.project(critic)
+            logged.append(torch.stack([gap, penalty.detach(), loss.detach()]))
 
         critic.requires_grad_(False)
         fake = generator(source(len(x)), y)
@@ -214,7 +216,8 @@ def train(
 
         game.step += 1
         follow(game.average, generator, min(game.average_decay, game.step / (9 + game.step)))
-        yield Record(game.step, gap, penalty, loss.detach(), generator_loss.detach())
+        gap, penalty, loss = torch.stack(logged).mean(0).unbind()
+        yield Record(game.step, gap, penalty, loss, generator_loss.detach())
 
 
 @torch.no_grad()

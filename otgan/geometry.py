@@ -17,7 +17,7 @@ from collections.abc import Callable
 from typing import ClassVar, Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 Potential = Callable[[Tensor], Tensor]
 """A critic closed over its condition: (n, *E) -> (n,)."""
@@ -25,8 +25,11 @@ Potential = Callable[[Tensor], Tensor]
 _CHUNK = 1 << 24
 
 
-class Geometry(ABC):
-    """A space of points of shape E with a metric and a way to measure slopes."""
+class Geometry(nn.Module, ABC):
+    """A space of points of shape E with a metric and a way to measure slopes.
+
+    A module, so that a metric's own tensors, registered as buffers, follow the run to its device.
+    """
 
     slopes: ClassVar[Literal["secant", "gradient"]]
 
@@ -127,6 +130,7 @@ class Lp(NormedSpace):
     """
 
     def __init__(self, p: float = 2):
+        super().__init__()
         if not p >= 1:
             raise ValueError(f"Lp needs p >= 1, got {p}: below 1 the triangle inequality fails")
         self.p = float(p)

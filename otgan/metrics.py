@@ -69,8 +69,8 @@ def evaluate(
         encode: data units -> chart coordinates, where `geometry` measures.
         unit: data units of one chart unit, for W1.
     """
-    real = encode(held_out.draw(limit, seed=0))
-    n = min(len(real), len(train))
+    n = min(limit, len(held_out), len(train))
+    real = encode(held_out.draw(n, seed=0))
     scores = {}
     generated = [_compare(sample(n), real, geometry, unit) for _ in range(draws)]
     floors = [_compare(encode(train.draw(n, k)), real, geometry, unit) for k in range(draws)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,10 @@ from torch import Tensor, nn
 
 from otgan import build
 from otgan import metrics as scores
-from otgan.config import Config, InputError
+from otgan.config import Config, InputError, RunError
 from otgan.data import floats
 from otgan.domain import Domain, find, load, restore
+from otgan.randomness import seeded
 from otgan.runs import Run
 
 
@@ -35,9 +37,16 @@ class Model:
     def score(self, x: Tensor) -> Tensor:
         """The critic's value of points in data units, (n, *E) -> (n,): larger is more like data.
 
-        Differences of it are ground cost (data units if the chart is a similarity).
+        As far as the critic is 1-Lipschitz, differences of it are ground cost (in data units if
+        the chart is a similarity); see its constraint's claim.
+
+        Raises:
+            InputError: points that do not have the run's shape.
         """
-        points = self.domain.chart.encode(floats(torch.as_tensor(x)))
+        x, shape = torch.as_tensor(x), tuple(self.spec["shape"])
+        if x[:1].numel() != math.prod(shape):
+            raise InputError(f"points of shape {tuple(x.shape[1:])} are not of shape {shape}")
+        points = self.domain.chart.encode(floats(x).view(-1, *shape))
         values = torch.cat([self.critic(part, None) for part in points.split(1000)])
         return values * (self.domain.chart.unit or 1.0)
 
@@ -52,15 +61,20 @@ class Model:
         Raises:
             InputError: too few data to compare with.
         """
-        domain, geometry = self.domain, self.domain.geometry
-        training, held_out, chart = domain.train, domain.held_out, domain.chart
+        training, held_out = self.domain.train, self.domain.held_out
         assert training is not None and held_out is not None
         if min(len(training), len(held_out), limit) < 6:  # precision and recall take 5 neighbours
             raise InputError(
                 f"evaluation needs 6 training and 6 held-out samples at least, and there are "
                 f"{len(training)} and {len(held_out)}, limited to {limit}: get more data"
             )
-        torch.manual_seed(seed)
+        with seeded(seed, torch.device("cpu")):
+            return self._evaluate(limit, draws)
+
+    def _evaluate(self, limit: int, draws: int) -> dict[str, Any]:
+        domain, geometry = self.domain, self.domain.geometry
+        training, held_out, chart = domain.train, domain.held_out, domain.chart
+        assert training is not None and held_out is not None
         found = scores.evaluate(
             lambda n: self._generate(n, None),
             training,
@@ -123,6 +137,11 @@ class Model:
         config = Config.model_validate(spec["config"])
         if domain is None and not spec["domain"]:
             raise InputError(f"'{path}' was trained on a Domain made by hand: load it with domain=")
+        if domain is None and data and spec["given"]:
+            raise InputError(
+                f"'{path}' was trained with '{spec['given'][0]}' handed over in Python: load it "
+                "with domain=, made with the same"
+            )
         if data:
             domain = domain or load(spec["domain"], spec["options"])
             if domain.fingerprint() != spec["data"]:
@@ -154,4 +173,7 @@ class Model:
         weight = next(self.generator.parameters())
         latent = self.spec["config"]["network"]["latent"]
         z = torch.randn(n, latent, generator=random).to(weight)
-        return torch.cat([self.generator(part, None) for part in z.split(1000)])
+        samples = torch.cat([self.generator(part, None) for part in z.split(1000)])
+        if not samples.isfinite().all():
+            raise RunError("the generator gives NaN: the run diverged; train with a lower rate")
+        return samples

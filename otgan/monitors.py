@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 
+from otgan.constraints import has_batch_norm
 from otgan.engine import Game
 from otgan.geometry import Geometry, Potential
+from otgan.randomness import seeded
 from otgan.transport import exact
 
 
@@ -51,21 +54,17 @@ class HeldOut:
 
     @torch.no_grad()
     def __call__(self, game: Game) -> dict[str, float]:
-        geometry, real = game.geometry, self.held_out
-        # The bare generator: other processes do not take part.
-        generator = cast(nn.Module, game.generator.module)
-        players = generator, game.critic
+        geometry, real, device = game.geometry, self.held_out, self.held_out.device
         if self._floor is None:
             self._floor = self.unit * exact(self.train, real, geometry).item()
-        for player in players:
-            player.eval()
-        with torch.random.fork_rng():
-            torch.manual_seed(game.step)
+        # Copies: other processes do not take part, and no running statistics move.
+        generator = copy.deepcopy(cast(nn.Module, game.generator.module)).eval()
+        critic = copy.deepcopy(game.critic)
+        critic.train(has_batch_norm(critic))  # it was trained on the statistics of pure batches
+        with seeded(game.step, device):
             fake = generator(self.source(len(real)), None)
-            slope = largest_slope(lambda x: game.critic(x, None), real, fake, geometry)
-        gap = (game.critic(real, None).mean() - game.critic(fake, None).mean()).item()
-        for player in players:
-            player.train()
+            slope = largest_slope(lambda x: critic(x, None), real, fake, geometry)
+        gap = (critic(real, None).mean() - critic(fake, None).mean()).item()
 
         figures = {"slope": slope}
         if game.objective.measures_distance:

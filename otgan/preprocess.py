@@ -98,16 +98,19 @@ class Whitening(Chart):
         flat = x.flatten(1).double()
         mean = flat.mean(0)
         covariance = (flat - mean).T @ (flat - mean) / (len(flat) - 1)
-        values, axes = torch.linalg.eigh(covariance)
-        flattest = (
-            len(values) * torch.finfo(x.dtype if x.is_floating_point() else torch.float32).eps
-        )
-        if not values[0] > flattest * values[-1]:
-            dead = int((values <= flattest * values[-1]).sum())
+        precision = torch.finfo(x.dtype if x.is_floating_point() else torch.float32).eps
+        deviation = covariance.diagonal().sqrt()
+        constant = deviation <= precision * flat.abs().amax(0)
+        # Of the correlations: units of the columns must not matter.
+        correlation = covariance / torch.where(constant, 1, deviation)[:, None]
+        correlation = correlation / torch.where(constant, 1, deviation)[None, :]
+        dead = int((torch.linalg.eigvalsh(correlation) <= len(deviation) * precision).sum())
+        if dead:
             raise ValueError(
-                f"whitening needs variance in every direction, and {dead} of {len(values)} have "
+                f"whitening needs variance in every direction, and {dead} of {len(deviation)} have "
                 f"none in {len(flat)} samples: drop constant columns, or use chart 'scaling'"
             )
+        values, axes = torch.linalg.eigh(covariance)
         if self.method == "cholesky":
             inverse = torch.linalg.cholesky(covariance)
             forward = torch.linalg.inv(inverse)

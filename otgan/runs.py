@@ -75,20 +75,25 @@ class Run:
 
     @classmethod
     def create(cls, path: str | Path) -> Run:
-        """A new folder.
+        """A new folder; what `check` raises."""
+        cls.check(path)
+        run = cls(Path(path))
+        (run.path / "samples").mkdir(parents=True, exist_ok=True)
+        return run
+
+    @staticmethod
+    def check(path: str | Path) -> None:
+        """That a run can be written there.
 
         Raises:
             InputError: it already holds a run, or is a file.
         """
-        run = cls(Path(path))
-        if (run.path / "run.json").exists():
+        if (Path(path) / "run.json").exists():
             raise InputError(
                 f"'{path}' already holds a run: go on with --resume {path}, or choose another --out"
             )
-        if run.path.exists() and not run.path.is_dir():
+        if Path(path).exists() and not Path(path).is_dir():
             raise InputError(f"--out '{path}' is a file: name a folder")
-        (run.path / "samples").mkdir(parents=True, exist_ok=True)
-        return run
 
     def spec(self) -> dict[str, Any]:
         return json.loads((self.path / "run.json").read_text())
@@ -177,6 +182,7 @@ def describe(
         "otgan": __version__,
         "domain": name,
         "options": {k: v for k, v in options.items() if _is_json(v)},
+        "given": [k for k, v in options.items() if not _is_json(v)],
         "preset": preset,
         "config": config.model_dump(),
         "state": dict(domain.state),

@@ -14,12 +14,13 @@ from lightning_fabric import Fabric
 from torch import Tensor
 
 from otgan import build
-from otgan.config import Config, InputError, checked, resolve
+from otgan.config import Config, InputError, RunError, checked, resolve
 from otgan.data import Batches
-from otgan.domain import Domain, find, load
+from otgan.domain import Domain, check, find, load
 from otgan.engine import Game, Record, train
 from otgan.model import Model
 from otgan.monitors import HeldOut
+from otgan.randomness import random_state, set_random_state
 from otgan.report.log import Log
 from otgan.runs import Run, describe
 
@@ -35,7 +36,7 @@ def fit(
     quiet: bool = False,
     **options: Any,
 ) -> Model:
-    """Trains on data and returns the model.
+    """Trains on data and returns the model; seeds torch's random generators.
 
     Args:
         data: what the domain reads: an array (n, *E), a path, a name; None for its default.
@@ -63,12 +64,15 @@ def fit(
     if isinstance(domain, Domain):
         if data is not None:
             raise InputError("a Domain made by hand brings its own data: leave `data` out")
+        check(domain, "the domain")
     else:
         name = domain
         known = inspect.signature(find(name)).parameters
         chosen = {k: options.pop(k) for k in list(options) if k in known}
         if data is not None:
             chosen["data"] = data
+        if clash := set(known) & {*Config.model_fields, "preset", "out", "quiet"}:
+            raise InputError(f"option '{min(clash)}' of '{name}' is a setting's name: rename it")
         domain = load(name, chosen)
     if "minutes" in options:
         options.setdefault("steps", None)
@@ -76,10 +80,13 @@ def fit(
     return play(domain, config, describe(domain, config, name, chosen, preset), out, quiet=quiet)
 
 
-def resume(path: str | Path, *, quiet: bool = False, **budget: Any) -> Model:
+def resume(
+    path: str | Path, *, domain: Domain | None = None, quiet: bool = False, **budget: Any
+) -> Model:
     """Goes on with a run where its last checkpoint left it, bit for bit on a CPU.
 
     Args:
+        domain: as the run was started with, if that cannot be made anew from run.json.
         budget: `steps` in all, or `minutes` from now, in place of the run's own; anything else
             stays as it was.
 
@@ -90,7 +97,7 @@ def resume(path: str | Path, *, quiet: bool = False, **budget: Any) -> Model:
     if "minutes" in budget:
         budget.setdefault("steps", None)
     config = checked({**spec["config"], **budget})
-    domain = Model.load(path, data=True).domain
+    domain = Model.load(path, data=True, domain=domain).domain
     return play(domain, config, {**spec, "config": config.model_dump()}, path, True, quiet=quiet)
 
 
@@ -107,10 +114,12 @@ def play(
     if config.steps is None and config.minutes is None:
         raise InputError("how long? give --steps or --minutes")
     assert domain.train is not None and domain.held_out is not None
+    if out is not None and not resuming:
+        Run.check(out)
     fabric = build.fabric(config)
-    fabric.launch()
-    fabric.to_device(domain.chart)
-    fabric.seed_everything(config.seed, verbose=False)
+    for part in (domain.chart, domain.geometry):
+        fabric.to_device(part)
+    torch.manual_seed(config.seed)
     game = build.game(domain, config, fabric)
     torch.manual_seed(config.seed + 1 + fabric.global_rank)
     try:
@@ -143,9 +152,15 @@ def play(
             last = game.step == game.schedule.steps
             watched = last or game.step % config.monitor_every == 0
             if watched or game.step % config.log_every == 0:
-                figures = monitor(game) if watched and fabric.is_global_zero else {}
-                log.row(game.step, budget.elapsed(), _means(pending), figures)
+                means = _means(pending)
                 pending.clear()
+                if not math.isfinite(sum(means.values())):
+                    raise RunError(
+                        f"diverged: {means} around step {game.step}; try a lower --optimiser.rate"
+                        + (f", or go on from {out} with --resume" if run else "")
+                    )
+                figures = monitor(game) if watched and fabric.is_global_zero else {}
+                log.row(game.step, budget.elapsed(), means, figures)
             if watched:
                 state = _state(game, batches, budget.elapsed(), fabric)
                 if run:
@@ -153,7 +168,7 @@ def play(
                     model.write(run)
                     run.write_checkpoint(state)
                     log.picture(model)
-    domain.chart.cpu()
+    domain.chart.cpu(), domain.geometry.cpu()
     return Model(domain, spec, *(part.cpu().eval() for part in game.trained))
 
 
@@ -174,10 +189,10 @@ class _Budget:
 
     def settle(self, game: Game) -> bool:
         """Sets the schedule's steps if it is time to; all processes settle at the same step."""
-        if self.seconds is None or game.step % 10:
+        if self.seconds is None:
             return False
         share = (time.monotonic() - self.start) / self.seconds
-        more = int((game.step - self.first) / share) if share > 0.1 else 0
+        more = math.ceil((game.step - self.first) / share) if share > 0.1 else 0
         more = self.fabric.broadcast(more)
         if more:
             # Never so few steps that rates should have fallen already.
@@ -200,16 +215,16 @@ def _means(records: list[Record]) -> dict[str, float]:
     """Means over the steps since the last row, with one wait for the device."""
     names = ("gap", "penalty", "critic_loss", "generator_loss")
     table = torch.stack([torch.stack([getattr(r, n) for n in names]) for r in records])
-    return dict(zip(names, table.double().mean(0).tolist(), strict=True))
+    return dict(zip(names, table.cpu().double().mean(0).tolist(), strict=True))
 
 
 def _state(game: Game, batches: Batches, seconds: float, fabric: Fabric) -> dict[str, Any]:
-    random = cast(Tensor, fabric.all_gather(random_state()))
+    random = cast(Tensor, fabric.all_gather(random_state(fabric.device)))
     return {
         "game": game.state_dict(),
         "drawn": batches.drawn,
         "seconds": seconds,
-        "random": random.view(fabric.world_size, -1),
+        "random": random.view(fabric.world_size, -1).cpu(),
     }
 
 
@@ -222,20 +237,5 @@ def _restore(state: Mapping[str, Any], game: Game, batches: Batches, fabric: Fab
         )
     game.load_state_dict(state["game"])
     batches.drawn = state["drawn"]
-    set_random_state(state["random"][fabric.global_rank])
+    set_random_state(state["random"][fabric.global_rank], fabric.device)
     return state["seconds"]
-
-
-def random_state() -> Tensor:
-    """The CPU's and, where there is one, the accelerator's generator state."""
-    states = [torch.get_rng_state()]
-    if torch.cuda.is_available():
-        states.append(torch.cuda.get_rng_state())
-    return torch.cat(states)
-
-
-def set_random_state(state: Tensor) -> None:
-    size = len(torch.get_rng_state())
-    torch.set_rng_state(state[:size].cpu().clone())
-    if len(state) > size and torch.cuda.is_available():
-        torch.cuda.set_rng_state(state[size:].cpu())

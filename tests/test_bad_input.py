@@ -264,7 +264,7 @@ SETTINGS = {
     "exponent": (["--p", "0.5"], "at least 1, got 0.5"),
     "decay": (["--decay", "2"], "--decay 2.0"),
     "accelerator": (["--accelerator", "abacus"], "--accelerator abacus"),
-    "devices": (["--devices", "many"], "--devices is a number or auto"),
+    "devices": (["--devices", "64", "--accelerator", "cpu"], "more processes than the"),
     "strategy": (["--strategy", "wishful"], "--strategy wishful"),
     "batch norm under a penalty": (["--network.critic-norm", "batch"], "batch normalisation"),
 }

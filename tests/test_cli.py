@@ -323,4 +323,4 @@ def test_changed_data_are_refused(run, here, capsys, command):
     with pytest.raises(SystemExit) as exit:
         main([*start, str(run)])
     assert exit.value.code == 2
-    assert "give it the data it was trained on" in capsys.readouterr().err
+    assert "put back what it was trained on" in capsys.readouterr().err

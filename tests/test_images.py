@@ -370,5 +370,5 @@ def test_a_restored_domain_has_no_data_and_the_same_parts(chart):
     assert restored.train is None and restored.held_out is None
     assert type(restored.chart) is type(domain.chart)
     assert restored.chart.state_dict().keys() == domain.chart.state_dict().keys()
-    assert list(restored.networks) == list(domain.networks) == ["dcgan", "mlp"]
+    assert list(restored.networks) == list(domain.networks) == ["dcgan", "plain-dcgan", "mlp"]
     assert restored.classes == domain.classes and restored.state == domain.state

@@ -95,7 +95,7 @@ class Log:
         shown = self.figures
         if "w" in shown:
             claim = self.claim.partition(",")[0]
-            parts.append(f"W {shown['w']:.3g} ({claim}, slope {shown['slope']:.2f})")
+            parts.append(f"live W {shown['w']:.3g} ({claim}, slope {shown['slope']:.2f})")
         if "exact" in shown:
             parts.append(f"exact {shown['exact']:.3g}, floor {shown['floor']:.3g}")
         total = self.game.schedule.steps if self.game.schedule.steps < 10**9 else None

@@ -21,11 +21,11 @@ def to_pixels(images: Tensor) -> np.ndarray:
     return array[:, 0] if array.shape[1] == 1 else array.transpose(0, 2, 3, 1)
 
 
-def grid(images: Tensor, path: Path, columns: int | None = None) -> None:
+def grid(images: Tensor, path: Path) -> None:
     """Tiles images with values in [0, 1], (n, c, h, w), enlarged until a person can see them."""
     pixels = to_pixels(images)
     n, h, w = pixels.shape[:3]
-    columns = columns or math.ceil(math.sqrt(n))
+    columns = math.ceil(math.sqrt(n))
     rows = math.ceil(n / columns)
     factor = max(1, 640 // (columns * w))
     h, w, gap = factor * h, factor * w, max(2, factor)
@@ -75,9 +75,9 @@ def curves(metrics: Path, path: Path, unit: str, claim: str) -> None:
     figure = Figure((8, 7), layout="constrained")
     upper, lower = figure.subplots(2, sharex=True)
     for name, label, style in (
-        ("w", f"W estimate of the critic, held-out ({claim})", "-"),
+        ("w", f"W estimate, live generator, held-out ({claim})", "-"),
         ("w_over_slope", "W estimate / largest slope", "-"),
-        ("exact", "exact W1 of samples to held-out", "-"),
+        ("exact", "exact W1 of live samples to held-out", "-"),
         ("floor", "exact W1 of real to held-out (floor)", "--"),
     ):
         upper.plot(*series(name), style, label=label)

@@ -15,7 +15,8 @@ from otgan.report.files import replacing
 
 def show(report: Mapping[str, Any]) -> None:
     """Prints what `Model.evaluate` returns."""
-    title = f"{report['n']} samples against {report['n']} held out, {report['draws']} draws"
+    n = report["n"]
+    title = f"{n} samples of the averaged generator against {n} held out, {report['draws']} draws"
     table = Table("", "generated", "real (floor)", title=title, title_justify="left")
     for name, score in report["metrics"].items():
         label = f"{name}, {report['ground_cost']} in {report['units']} units"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Literal
 
 from otgan.config import InputError
@@ -35,7 +36,8 @@ def images(
     """Images: pixel values in [0, 1], ground cost l2 between them.
 
     Args:
-        data: digits (scikit-learn's own), a folder of images (subfolders are labels), a .npy,
+        data: digits (scikit-learn's own), a folder of images (subfolders are labels, and train and
+            test are told apart), a .npy,
             .npz, .parquet or IDX(.gz) file, a folder with MNIST-type IDX files, or hf:NAME for a
             data set of the Hugging Face hub; from Python an array too.
         size: height and width to bring every image to; as they are if not given.
@@ -70,11 +72,17 @@ def images(
         train=training,
         held_out=testing,
         chart=_chart(chart, shape, training),
-        networks={"dcgan": dcgan, "mlp": mlp},
+        networks={
+            "dcgan": partial(dcgan, width=64 if small else 32),
+            "plain-dcgan": partial(dcgan, width=64, depth=0),
+            "mlp": mlp,
+        },
         presets={
-            "*": {"steps": 3000 if small else 20_000, "network": {"width": 64 if small else 32}},
+            "*": {"steps": 3000 if small else 20_000},
             "wgan-gp": FAST,
             "wgan-lp": FAST,
+            "wgan": {"network": {"name": "plain-dcgan"}},
+            "gan": {"network": {"name": "plain-dcgan"}},
         },
         save=save,
         show=grid,

@@ -8,7 +8,7 @@ import math
 import zipfile
 import zlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +51,10 @@ def read(data: Any, size: Size, resize: str, channels: int | None) -> Source:
         if not path.exists():
             raise InputError(f"no such data: '{data}'; give a file, a folder, digits or hf:NAME")
         if path.is_dir():
+            if (path / "train").is_dir() and (path / "test").is_dir():
+                train = _folder(path / "train", size, resize, channels)
+                test = _folder(path / "test", size, resize, channels, train.classes)
+                return replace(train, x_test=test.x, y_test=test.y)
             if not any(path.glob("*idx3-ubyte*")):
                 return _folder(path, size, resize, channels)
             source = _idx_folder(path)
@@ -170,7 +174,9 @@ def _idx(path: Path) -> np.ndarray:
     return np.frombuffer(raw, np.uint8, offset=start).reshape(shape)
 
 
-def _folder(path: Path, size: Size, resize: str, channels: int | None) -> Source:
+def _folder(
+    path: Path, size: Size, resize: str, channels: int | None, known: tuple[str, ...] = ()
+) -> Source:
     files = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES)
     files = [p for p in files if not any(q.startswith(".") for q in p.relative_to(path).parts)]
     if not files:
@@ -184,7 +190,7 @@ def _folder(path: Path, size: Size, resize: str, channels: int | None) -> Source
         raise InputError(
             f"labels do not match: '{loose}' lies beside class subfolders; move it into one"
         )
-    return Source(x, *_labels(np.array(folders), len(x), path))
+    return Source(x, *_labels(np.array(folders), len(x), path, known))
 
 
 def _parquet(path: Path, size: Size, resize: str, channels: int | None) -> Source:
@@ -288,12 +294,14 @@ def _open(name: str, picture: Any, size: Size, resize: str, channels: int | None
         raise InputError(f"broken image '{name}': {error}; repair or remove it") from None
     if isinstance(picture, list):
         return _resize_array(array[None], size, resize)[0] if size else array
+    if image.mode == "F":
+        raise InputError(f"'{name}' holds floats: make it a .npy and give --value-range LOW HIGH")
     if image.mode.startswith("I"):  # Pillow's own conversion cuts 16 bits off at 255
         image = Image.fromarray((np.asarray(image).clip(0, 65535) / 257).round().astype(np.uint8))
     if channels is not None:
         image = image.convert({1: "L", 3: "RGB", 4: "RGBA"}.get(channels, "RGB"))
     elif image.mode not in ("L", "RGB", "RGBA"):
-        image = image.convert("L" if image.mode in ("1", "F", "LA") else "RGB")
+        image = image.convert("L" if image.mode in ("1", "LA") else "RGB")
     if size:
         image = _resize(image, size, resize)
     return np.asarray(image)
