@@ -9,19 +9,10 @@ import textwrap
 
 import numpy as np
 import pytest
+from conftest import PIXELS, QUICK
 from PIL import Image
 
 from otgan.cli import main
-
-PIXELS = np.random.default_rng(0).integers(0, 256, (40, 8, 8), np.uint8)
-QUICK = ["--steps", "2", "--batch-size", "8", "--network.width", "4"]
-
-
-@pytest.fixture
-def here(tmp_path, monkeypatch):
-    """An empty working folder."""
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 @pytest.fixture(scope="module")

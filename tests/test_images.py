@@ -372,3 +372,32 @@ def test_a_restored_domain_has_no_data_and_the_same_parts(chart):
     assert restored.chart.state_dict().keys() == domain.chart.state_dict().keys()
     assert list(restored.networks) == list(domain.networks) == ["dcgan", "plain-dcgan", "mlp"]
     assert restored.classes == domain.classes and restored.state == domain.state
+
+
+def test_photos_are_turned_as_their_camera_says(tmp_path):
+    upright = np.zeros((8, 12), np.uint8)
+    upright[:, :6] = 200
+    turned = Image.fromarray(np.rot90(upright).copy())  # as stored by a camera on its side
+    exif = turned.getexif()
+    exif[0x0112] = 6  # rotate by 90 degrees clockwise to show
+    for name in "ab":
+        turned.save(tmp_path / f"{name}.png", exif=exif)
+    assert np.array_equal(images(str(tmp_path), held_out=0.5).train.x[0, 0], upright)
+
+
+def test_folders_train_and_test_are_told_apart(tmp_path):
+    for part, n in (("train", 6), ("test", 2)):
+        for i in range(n):
+            path = tmp_path / part / "xy"[i % 2] / f"{i}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(np.full((8, 8), 10 * i, np.uint8)).save(path)
+    domain = images(str(tmp_path))
+    assert (len(domain.train), len(domain.held_out)) == (6, 2)
+    assert domain.classes == ("x", "y")
+    assert sorted(domain.held_out.y.tolist()) == [0, 1]
+
+
+def test_pictures_of_floats_are_not_guessed(tmp_path):
+    Image.fromarray(np.random.rand(8, 8).astype(np.float32)).save(tmp_path / "a.tiff")
+    with pytest.raises(InputError, match="holds floats"):
+        images(str(tmp_path))

@@ -13,6 +13,7 @@ from otgan.networks import dcgan, mlp
 from otgan.preprocess import Chart, Identity, Scaling, Whitening
 from otgan.report.pictures import grid
 from otgan_domains.images.loading import read
+from otgan_domains.images.opening import Form
 from otgan_domains.images.pixels import split, to_tensor
 from otgan_domains.images.saving import save
 
@@ -51,7 +52,7 @@ def images(
     """
     training = testing = None
     if state is None:
-        source = read(data, size, resize, channels)
+        source = read(data, Form(size, resize, channels))
         training = Samples(to_tensor(source.x, value_range, channels), source.y)
         if source.x_test is not None:
             testing = Samples(to_tensor(source.x_test, value_range, channels), source.y_test)
