@@ -398,6 +398,6 @@ def test_folders_train_and_test_are_told_apart(tmp_path):
 
 
 def test_pictures_of_floats_are_not_guessed(tmp_path):
-    Image.fromarray(np.random.rand(8, 8).astype(np.float32)).save(tmp_path / "a.tiff")
+    Image.fromarray(RNG.random((8, 8)).astype(np.float32)).save(tmp_path / "a.tiff")
     with pytest.raises(InputError, match="holds floats"):
         images(str(tmp_path))
