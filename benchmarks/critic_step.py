@@ -24,6 +24,7 @@ from otgan.constraints import SlopePenalty, WeightClipping
 from otgan.engine import Game, Schedule
 from otgan.geometry import Lp
 from otgan.networks import dcgan
+from otgan.networks.layers import LeakyReLU
 from otgan.objectives import Kantorovich
 
 BATCH, LATENT, ROUNDS = 64, 64, 20
@@ -97,10 +98,18 @@ def main():
     def fresh():
         return copy.deepcopy(players)
 
+    def plain():
+        """The same weights under torch's own activation."""
+        generator, critic = fresh()
+        for i, layer in enumerate(critic):
+            if isinstance(layer, LeakyReLU):
+                critic[i] = torch.nn.LeakyReLU(layer.slope)
+        return generator, critic
+
     def adam(critic):
         return torch.optim.Adam(critic.parameters(), 2e-4, betas=(0.0, 0.9))
 
-    (g1, c1), (g2, c2) = fresh(), fresh()
+    (g1, c1), (g2, c2) = plain(), plain()
     variants = {
         "textbook, penalty": textbook(g1, c1, adam(c1)),
         "textbook, clipped": textbook(g2, c2, adam(c2), clip=0.01),

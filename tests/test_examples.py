@@ -40,5 +40,4 @@ def test_the_two_sided_default_does_not_fit_secants_and_the_domain_says_so():
 def test_the_game_by_hand_comes_near_its_data():
     example = importlib.import_module("examples.02_the_game_by_hand")
     figures = example.main(steps=300, every=300)
-    assert figures["exact"] < 0.5
-    assert figures["floor"] < figures["exact"]
+    assert figures["exact"] < 3 * figures["floor"] < 0.5

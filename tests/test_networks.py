@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from otgan.networks import dcgan, mlp
+from otgan.networks.layers import LeakyReLU
 
 SHAPES = [(1, 8, 8), (3, 32, 32), (1, 28, 28), (2, 9, 17), (4, 64, 24), (5, 11, 8), (3, 15, 40)]
 
@@ -74,3 +75,19 @@ def test_normalisation_is_chosen_by_name(norm):
 def test_dcgan_refuses_what_is_no_image(shape):
     with pytest.raises(ValueError, match="mlp"):
         dcgan(shape)
+
+
+@pytest.mark.parametrize("slope", [0.0, 0.2, 1.5])
+def test_the_leaky_relu_is_torchs_to_the_second_derivative(slope):
+    torch.manual_seed(0)
+    first, second = torch.nn.Linear(3, 8).double(), torch.nn.Linear(8, 1).double()
+    x = torch.randn(6, 3, dtype=torch.float64, requires_grad=True)
+    found = []
+    for activation in (LeakyReLU(slope), torch.nn.LeakyReLU(slope)):
+        value = second(activation(first(x)))
+        (gradient,) = torch.autograd.grad(value.sum(), x, create_graph=True)
+        loss = (gradient.norm(dim=1) - 1).square().mean() + value.mean()
+        weights = (first.weight, first.bias, second.weight, second.bias)
+        found.append([value, gradient, *torch.autograd.grad(loss, weights)])
+    for ours, theirs in zip(*found, strict=True):
+        torch.testing.assert_close(ours, theirs)

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from torch import nn
 
-from otgan.networks.layers import Critic, Generator, Norm, dense, final, norm
+from otgan.networks.layers import Critic, Generator, LeakyReLU, Norm, dense, final, norm
 
 
 def dcgan(
@@ -54,13 +54,13 @@ def dcgan(
     down: list[nn.Module] = []
     for i, (a, b) in enumerate(pairwise(channels)):
         normalise = norm(critic_norm, b, 2) if i else []  # the first layer sees the raw range
-        down += [nn.Conv2d(a, b, 4, 2, 1), *normalise, nn.LeakyReLU(0.2)]
+        down += [nn.Conv2d(a, b, 4, 2, 1), *normalise, LeakyReLU()]
     # A dense layer has no instances to normalise over.
     dense_norm: Norm = "layer" if critic_norm == "instance" else critic_norm
     critic = Critic(
         *down,
         nn.Flatten(),
-        *dense(flat, hidden, depth, dense_norm, nn.LeakyReLU(0.2)),
+        *dense(flat, hidden, depth, dense_norm, LeakyReLU()),
         nn.Linear(hidden if depth else flat, 1),
     )
 

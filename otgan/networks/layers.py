@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Literal
+from typing import Any, Literal
 
+import torch
 from torch import Tensor, nn
+from torch.nn.functional import leaky_relu
 
 Norm = Literal["none", "batch", "layer", "instance"]
 
@@ -39,6 +41,34 @@ class Critic(nn.Sequential):
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """(n, *E) -> (n,)."""
         return super().forward(x).squeeze(1)
+
+
+class LeakyReLU(nn.Module):
+    """max(x, slope * x), whose second derivative is absent rather than zero.
+
+    torch's own sends a tensor of zeros back through every layer below it when a gradient penalty
+    is differentiated.
+    """
+
+    def __init__(self, slope: float = 0.2):
+        super().__init__()
+        self.slope = slope
+
+    def forward(self, x: Tensor) -> Tensor:
+        return _Leak.apply(x, self.slope)
+
+
+class _Leak(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, slope: float) -> Tensor:
+        ctx.save_for_backward(x)
+        ctx.slope = slope
+        return leaky_relu(x, slope)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        (x,) = ctx.saved_tensors
+        return torch.ops.aten.leaky_relu_backward(gradient, x.detach(), ctx.slope, False), None
 
 
 class Stretch(nn.Module):

@@ -6,7 +6,7 @@ import math
 
 from torch import nn
 
-from otgan.networks.layers import Critic, Generator, Norm, dense, final
+from otgan.networks.layers import Critic, Generator, LeakyReLU, Norm, dense, final
 
 
 def mlp(
@@ -42,7 +42,7 @@ def mlp(
     )
     critic = Critic(
         nn.Flatten(),
-        *dense(size, width, depth, critic_norm, nn.LeakyReLU(0.2)),
+        *dense(size, width, depth, critic_norm, LeakyReLU()),
         nn.Linear(width if depth else size, 1),
     )
     return generator, critic
