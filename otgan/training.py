@@ -145,6 +145,7 @@ def play(
     with Log(run, domain, game, quiet=quiet or not fabric.is_global_zero) as log:
         for record in train(game, batches, source):
             pending.append(record)
+            log.advance()
             if budget.settle(game):
                 spec["config"]["steps"] = game.schedule.steps
                 if run:

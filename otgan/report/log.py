@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.text import Text
 
+from otgan.build import UNKNOWN_STEPS
 from otgan.domain import Domain
 from otgan.engine import Game
 from otgan.report.files import replacing
@@ -31,17 +34,17 @@ class Log:
         self.run, self.domain, self.game = run, domain, game
         self.claim = game.constraint.claim
         self.figures: dict[str, float] = {}
-        self.progress = Progress(
+        self.progress = _Bar(
             TextColumn("step {task.completed}"),
             BarColumn(),
-            TextColumn("{task.fields[figures]}"),
+            TextColumn("{task.fields[speed]}"),
             TimeElapsedColumn(),
             TextColumn("left"),
-            TimeRemainingColumn(),
+            TimeRemainingColumn(elapsed_when_finished=False),
             console=Console(stderr=True),
             disable=quiet,
         )
-        self.task = self.progress.add_task("", start=True, total=None, figures="")
+        self.task = self.progress.add_task("", total=None, speed="")
 
     def __enter__(self) -> Log:
         if self.run:
@@ -59,7 +62,7 @@ class Log:
                 self.domain.show(self.domain.held_out.draw(GRID, 0), self.run.path / "real.png")
             self.board = SummaryWriter(str(self.run.path), purge_step=self.game.step + 1)
         self.progress.start()
-        self.progress.update(self.task, completed=self.game.step)
+        self.advance()
         return self
 
     def __exit__(self, *_: Any) -> None:
@@ -73,7 +76,8 @@ class Log:
         """One row: means of the training losses since the last, held-out figures if measured."""
         values = {"step": step, "seconds": round(seconds, 2), **means, **figures}
         self.figures = figures or self.figures
-        self._advance(step, seconds)
+        self.progress.update(self.task, speed=f"{step / seconds:.1f} steps/s")
+        self.progress.figures = self._line()
         if self.run:
             with (self.run.path / "metrics.csv").open("a", newline="") as file:
                 csv.DictWriter(file, COLUMNS).writerow(values)
@@ -90,13 +94,27 @@ class Log:
         label = f"{self.domain.geometry!r}, {unit}"
         curves(self.run.path / "metrics.csv", self.run.path / "curves.png", label, self.claim)
 
-    def _advance(self, step: int, seconds: float) -> None:
-        parts = [f"{step / seconds:.1f} steps/s" if seconds else ""]
-        shown = self.figures
+    def advance(self) -> None:
+        """Moves the bar to where the game is."""
+        steps = self.game.schedule.steps
+        total = None if steps == UNKNOWN_STEPS else steps
+        self.progress.update(self.task, completed=self.game.step, total=total)
+
+    def _line(self) -> str:
+        shown, parts = self.figures, []
         if "w" in shown:
             claim = self.claim.partition(",")[0]
             parts.append(f"live W {shown['w']:.3g} ({claim}, slope {shown['slope']:.2f})")
         if "exact" in shown:
             parts.append(f"exact {shown['exact']:.3g}, floor {shown['floor']:.3g}")
-        total = self.game.schedule.steps if self.game.schedule.steps < 10**9 else None
-        self.progress.update(self.task, completed=step, total=total, figures="  ".join(parts))
+        return "  ".join(parts)
+
+
+class _Bar(Progress):
+    """A progress bar with a line of figures below it."""
+
+    figures = ""
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        yield from super().get_renderables()
+        yield Text(self.figures)
