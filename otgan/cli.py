@@ -15,6 +15,10 @@ from tyro.conf import Positional, arg
 
 from otgan.config import PRESETS, Config, InputError, RunError, resolve
 
+NOTE = (
+    "\n\nThe defaults below are the preset's; the domain may change some of them once it has seen "
+    "the data. run.json records what a run used."
+)
 USAGE = "otgan train DOMAIN --help lists every setting of a domain."
 
 
@@ -211,11 +215,9 @@ def _parse(
         ],
         kw_only=True,
     )
-    about = inspect.getdoc(factory) or ""
+    about = (inspect.getdoc(factory) or "").partition("\n")[0] + NOTE
     try:
-        found: Any = tyro.cli(
-            parts, prog=f"otgan train {name}", description=about.partition("\n")[0], args=argv
-        )
+        found: Any = tyro.cli(parts, prog=f"otgan train {name}", description=about, args=argv)
     except ValidationError as error:
         first = error.errors()[0]
         flag = ".".join(map(str, first["loc"])).replace("_", "-")
