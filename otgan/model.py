@@ -75,16 +75,14 @@ class Model:
         domain, geometry = self.domain, self.domain.geometry
         training, held_out, chart = domain.train, domain.held_out, domain.chart
         assert training is not None and held_out is not None
+        chosen = {"limit": limit, "draws": draws}
+        data = training, held_out, geometry
         found = scores.evaluate(
-            lambda n: self._generate(n, None),
-            training,
-            held_out,
-            geometry,
-            chart.encode,
-            unit=chart.unit or 1.0,
-            limit=limit,
-            draws=draws,
+            lambda n: self._generate(n, None), *data, chart.encode, unit=chart.unit or 1.0, **chosen
         )
+        if chart.unit is None:  # the chart has changed the ruler: give the data's own as well
+            own = scores.evaluate(self.sample, *data, lambda x: x, **chosen)
+            found["W1 before the chart"] = own["W1"]
         report: dict[str, Any] = {
             "ground_cost": repr(geometry),
             "units": "data" if chart.unit is not None else "chart",
@@ -99,8 +97,8 @@ class Model:
             shares = scores.class_shares(
                 self._generate(limit, None), real, labels, len(names), geometry
             )
-            data = training.y.bincount(minlength=len(names)) / len(training)
-            pairs = zip(shares.tolist(), data.tolist(), strict=True)
+            real_shares = training.y.bincount(minlength=len(names)) / len(training)
+            pairs = zip(shares.tolist(), real_shares.tolist(), strict=True)
             report["classes"] = {
                 name: {"generated": g, "data": d} for name, (g, d) in zip(names, pairs, strict=True)
             }

@@ -112,7 +112,10 @@ def test_a_domain_made_by_hand_trains_under_whitening_and_is_loaded_by_hand(tmp_
     model = otgan.fit(domain=domain, steps=4, out=tmp_path, quiet=True, **SMALL)
     spread = model.sample(500).std(0)
     assert spread[2] > 10 * spread[0]  # samples are in data units
-    assert model.evaluate(draws=1)["units"] == "chart"
+    report = model.evaluate(draws=1)
+    assert report["units"] == "chart"
+    floors = [report["metrics"][name]["floor"] for name in ("W1", "W1 before the chart")]
+    assert floors[1] > 5 * floors[0] > 0  # the third column spreads over hundreds
     with pytest.raises(InputError, match="by hand"):
         Model.load(tmp_path)
     assert torch.equal(Model.load(tmp_path, domain=domain).sample(3, 0), model.sample(3, 0))
