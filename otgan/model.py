@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -75,14 +76,17 @@ class Model:
         domain, geometry = self.domain, self.domain.geometry
         training, held_out, chart = domain.train, domain.held_out, domain.chart
         assert training is not None and held_out is not None
-        chosen = {"limit": limit, "draws": draws}
-        data = training, held_out, geometry
-        found = scores.evaluate(
-            lambda n: self._generate(n, None), *data, chart.encode, unit=chart.unit or 1.0, **chosen
+        compare = partial(
+            scores.evaluate,
+            train=training,
+            held_out=held_out,
+            geometry=geometry,
+            limit=limit,
+            draws=draws,
         )
+        found = compare(self._generate, encode=chart.encode, unit=chart.unit or 1.0)
         if chart.unit is None:  # the chart has changed the ruler: give the data's own as well
-            own = scores.evaluate(self.sample, *data, lambda x: x, **chosen)
-            found["W1 before the chart"] = own["W1"]
+            found["W1 before the chart"] = compare(self.sample, encode=lambda x: x)["W1"]
         report: dict[str, Any] = {
             "ground_cost": repr(geometry),
             "units": "data" if chart.unit is not None else "chart",
@@ -94,9 +98,7 @@ class Model:
             kept = torch.randperm(len(training))[:10_000]
             real, labels = chart.encode(training.points(kept)), training.y[kept]
             names = domain.classes or tuple(map(str, range(int(training.y.max()) + 1)))
-            shares = scores.class_shares(
-                self._generate(limit, None), real, labels, len(names), geometry
-            )
+            shares = scores.class_shares(self._generate(limit), real, labels, len(names), geometry)
             real_shares = training.y.bincount(minlength=len(names)) / len(training)
             pairs = zip(shares.tolist(), real_shares.tolist(), strict=True)
             report["classes"] = {
@@ -166,7 +168,7 @@ class Model:
         return {"generator": self.generator, "critic": self.critic, "chart": self.domain.chart}
 
     @torch.no_grad()
-    def _generate(self, n: int, seed: int | None) -> Tensor:
+    def _generate(self, n: int, seed: int | None = None) -> Tensor:
         random = None if seed is None else torch.Generator().manual_seed(seed)
         weight = next(self.generator.parameters())
         latent = self.spec["config"]["network"]["latent"]
