@@ -135,7 +135,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             raise
         _fail(f"out of memory: try a smaller --batch-size or --network.width ({error})", 1)
     except KeyboardInterrupt:
-        _fail("stopped; go on from the last checkpoint with --resume RUN", 130)
+        _fail("stopped", 130)
 
 
 def _train(name: str, argv: list[str]) -> None:
@@ -199,11 +199,13 @@ def _parse(
     def options(**chosen: Any) -> dict[str, Any]:
         return chosen
 
-    signature = inspect.signature(factory)
+    signature, resuming = inspect.signature(factory), _value(argv, "--resume") is not None
     taken = {*Config.model_fields, *(f.name for f in fields(Launch))}
     if clash := taken & set(signature.parameters):
         raise InputError(f"option '{min(clash)}' of '{name}' is a setting's name: rename it")
     kept = [p for n, p in signature.parameters.items() if n != "state"]
+    if resuming:  # the run knows its options
+        kept = []
     options.__signature__ = signature.replace(parameters=kept)  # type: ignore[attr-defined]
     flat = functools.partial(arg, name="")
     parts = make_dataclass(

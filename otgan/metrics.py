@@ -10,6 +10,7 @@ from torch import Tensor
 
 from otgan.data import Samples
 from otgan.geometry import Geometry
+from otgan.preprocess import Chart
 from otgan.transport import exact
 
 
@@ -53,9 +54,8 @@ def evaluate(
     train: Samples,
     held_out: Samples,
     geometry: Geometry,
-    encode: Callable[[Tensor], Tensor],
+    chart: Chart,
     *,
-    unit: float = 1.0,
     limit: int = 1000,
     draws: int = 5,
 ) -> dict[str, Score]:
@@ -64,16 +64,19 @@ def evaluate(
     Every draw compares n samples with the same n held-out points, and n training points with
     them for the floor; n is the number of held-out points, at most `limit`.
 
+    Where the chart is no similarity it has changed the ruler, and W1 under the same formula before
+    the chart, in the data's own units, is given as well.
+
     Args:
         sample: n -> generated points in chart coordinates.
-        encode: data units -> chart coordinates, where `geometry` measures.
-        unit: data units of one chart unit, for W1.
+        geometry: the ground cost, in chart coordinates.
     """
     n = min(limit, len(held_out), len(train))
-    real = encode(held_out.draw(n, seed=0))
+    real = chart.encode(held_out.draw(n, seed=0))
     scores = {}
-    generated = [_compare(sample(n), real, geometry, unit) for _ in range(draws)]
-    floors = [_compare(encode(train.draw(n, k)), real, geometry, unit) for k in range(draws)]
+    generated = [_compare(sample(n), real, geometry, chart) for _ in range(draws)]
+    others = (chart.encode(train.draw(n, seed)) for seed in range(draws))
+    floors = [_compare(x, real, geometry, chart) for x in others]
     for name in generated[0]:
         values = torch.tensor([g[name] for g in generated])
         floor = torch.tensor([f[name] for f in floors])
@@ -90,9 +93,12 @@ def class_shares(
     return found.bincount(minlength=classes) / len(samples)
 
 
-def _compare(x: Tensor, real: Tensor, geometry: Geometry, unit: float) -> dict[str, float]:
-    return {
-        "W1": exact(x, real, geometry).item() * unit,
+def _compare(x: Tensor, real: Tensor, geometry: Geometry, chart: Chart) -> dict[str, float]:
+    found = {
+        "W1": exact(x, real, geometry).item() * (chart.unit or 1.0),
         "precision": coverage(real, x, geometry),
         "recall": coverage(x, real, geometry),
     }
+    if chart.unit is None:
+        found["W1 before the chart"] = exact(chart.decode(x), chart.decode(real), geometry).item()
+    return found

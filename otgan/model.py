@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +13,7 @@ from otgan import build
 from otgan import metrics as scores
 from otgan.config import Config, InputError, RunError
 from otgan.data import floats
-from otgan.domain import Domain, find, load, restore
+from otgan.domain import Domain, find, load, restore, takes_state
 from otgan.randomness import seeded
 from otgan.runs import Run
 
@@ -45,9 +43,9 @@ class Model:
             InputError: points that do not have the run's shape.
         """
         x, shape = torch.as_tensor(x), tuple(self.spec["shape"])
-        if x[:1].numel() != math.prod(shape):
+        if tuple(x.shape[1:]) not in (shape, shape[1:] if shape[0] == 1 else shape):
             raise InputError(f"points of shape {tuple(x.shape[1:])} are not of shape {shape}")
-        points = self.domain.chart.encode(floats(x).view(-1, *shape))
+        points = self.domain.chart.encode(floats(x).reshape(-1, *shape))
         values = torch.cat([self.critic(part, None) for part in points.split(1000)])
         return values * (self.domain.chart.unit or 1.0)
 
@@ -55,9 +53,9 @@ class Model:
         """Scores of the averaged generator against held-out data, each beside its floor.
 
         Returns:
-            A JSON tree: `metrics` (name -> value, spread, floor, floor_spread), `classes` (share
-            of each among samples and in the training data, where there are labels), and what was
-            compared.
+            A JSON tree: `metrics` (name -> value, spread, floor, floor_spread; what
+            `metrics.evaluate` gives), `classes` (share of each among samples and in the training
+            data, where there are labels), and what was compared.
 
         Raises:
             InputError: too few data to compare with.
@@ -76,17 +74,9 @@ class Model:
         domain, geometry = self.domain, self.domain.geometry
         training, held_out, chart = domain.train, domain.held_out, domain.chart
         assert training is not None and held_out is not None
-        compare = partial(
-            scores.evaluate,
-            train=training,
-            held_out=held_out,
-            geometry=geometry,
-            limit=limit,
-            draws=draws,
+        found = scores.evaluate(
+            self._generate, training, held_out, geometry, chart, limit=limit, draws=draws
         )
-        found = compare(self._generate, encode=chart.encode, unit=chart.unit or 1.0)
-        if chart.unit is None:  # the chart has changed the ruler: give the data's own as well
-            found["W1 before the chart"] = compare(self.sample, encode=lambda x: x)["W1"]
         report: dict[str, Any] = {
             "ground_cost": repr(geometry),
             "units": "data" if chart.unit is not None else "chart",
@@ -137,7 +127,7 @@ class Model:
         config = Config.model_validate(spec["config"])
         if domain is None and not spec["domain"]:
             raise InputError(f"'{path}' was trained on a Domain made by hand: load it with domain=")
-        if domain is None and data and spec["given"]:
+        if domain is None and spec["given"] and (data or not takes_state(find(spec["domain"]))):
             raise InputError(
                 f"'{path}' was trained with '{spec['given'][0]}' handed over in Python: load it "
                 "with domain=, made with the same"

@@ -74,31 +74,41 @@ def fit(
         if clash := set(known) & {*Config.model_fields, "preset", "out", "quiet"}:
             raise InputError(f"option '{min(clash)}' of '{name}' is a setting's name: rename it")
         domain = load(name, chosen)
-    if "minutes" in options:
-        options.setdefault("steps", None)
-    config = resolve(preset, domain.presets, options)
+    config = resolve(preset, domain.presets, options, _budget(options))
     return play(domain, config, describe(domain, config, name, chosen, preset), out, quiet=quiet)
 
 
 def resume(
-    path: str | Path, *, domain: Domain | None = None, quiet: bool = False, **budget: Any
+    path: str | Path,
+    *,
+    steps: int | None = None,
+    minutes: float | None = None,
+    domain: Domain | None = None,
+    quiet: bool = False,
 ) -> Model:
     """Goes on with a run where its last checkpoint left it, bit for bit on a CPU.
 
     Args:
+        steps: steps in all, in place of the run's own; any other setting stays as it was.
+        minutes: time from now on, instead of steps.
         domain: as the run was started with, if that cannot be made anew from run.json.
-        budget: `steps` in all, or `minutes` from now, in place of the run's own; anything else
-            stays as it was.
+        quiet: no progress on stderr.
 
     Raises:
         InputError: not a run, other data, or nothing left to do.
     """
     spec = Run.open(path).spec()
-    if "minutes" in budget:
-        budget.setdefault("steps", None)
-    config = checked({**spec["config"], **budget})
+    given = {k: v for k, v in {"steps": steps, "minutes": minutes}.items() if v is not None}
+    config = checked({**spec["config"], **given, **_budget(given)})
     domain = Model.load(path, data=True, domain=domain).domain
     return play(domain, config, {**spec, "config": config.model_dump()}, path, True, quiet=quiet)
+
+
+def _budget(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Minutes take the place of a default number of steps."""
+    if given.get("steps") is not None and given.get("minutes") is not None:
+        raise InputError("steps and minutes are two ways to say how long: give one of them")
+    return {"steps": None} if given.get("minutes") is not None else {}
 
 
 def play(
@@ -117,8 +127,25 @@ def play(
     if out is not None and not resuming:
         Run.check(out)
     fabric = build.fabric(config)
-    for part in (domain.chart, domain.geometry):
-        fabric.to_device(part)
+    try:
+        for part in (domain.chart, domain.geometry):
+            fabric.to_device(part)
+        game = _play(domain, config, spec, out, resuming, fabric, quiet)
+    finally:
+        domain.chart.cpu(), domain.geometry.cpu()
+    return Model(domain, spec, *(part.cpu().eval() for part in game.trained))
+
+
+def _play(
+    domain: Domain,
+    config: Config,
+    spec: dict[str, Any],
+    out: str | Path | None,
+    resuming: bool,
+    fabric: Fabric,
+    quiet: bool,
+) -> Game:
+    assert domain.train is not None and domain.held_out is not None
     torch.manual_seed(config.seed)
     game = build.game(domain, config, fabric)
     torch.manual_seed(config.seed + 1 + fabric.global_rank)
@@ -155,22 +182,16 @@ def play(
             if watched or game.step % config.log_every == 0:
                 means = _means(pending)
                 pending.clear()
-                if not math.isfinite(sum(means.values())):
-                    raise RunError(
-                        f"diverged: {means} around step {game.step}; try a lower --optimiser.rate"
-                        + (f", or go on from {out} with --resume" if run else "")
-                    )
                 figures = monitor(game) if watched and fabric.is_global_zero else {}
                 log.row(game.step, budget.elapsed(), means, figures)
             if watched:
                 state = _state(game, batches, budget.elapsed(), fabric)
                 if run:
                     model = Model(domain, spec, *game.trained)
+                    log.picture(model)  # refuses NaN before good files are replaced
                     model.write(run)
                     run.write_checkpoint(state)
-                    log.picture(model)
-    domain.chart.cpu(), domain.geometry.cpu()
-    return Model(domain, spec, *(part.cpu().eval() for part in game.trained))
+    return game
 
 
 class _Budget:
@@ -213,10 +234,21 @@ def _monitored(domain: Domain, fabric: Fabric) -> tuple[Tensor, Tensor]:
 
 
 def _means(records: list[Record]) -> dict[str, float]:
-    """Means over the steps since the last row, with one wait for the device."""
+    """Means over the steps since the last row, with one wait for the device.
+
+    Raises:
+        RunError: one is not finite.
+    """
     names = ("gap", "penalty", "critic_loss", "generator_loss")
     table = torch.stack([torch.stack([getattr(r, n) for n in names]) for r in records])
-    return dict(zip(names, table.cpu().double().mean(0).tolist(), strict=True))
+    means = dict(zip(names, table.cpu().double().mean(0).tolist(), strict=True))
+    for name, value in means.items():
+        if not math.isfinite(value):
+            raise RunError(
+                f"diverged before step {records[-1].step} ({name} is {value}): train again with a "
+                "lower --optimiser.rate or a larger --constraint.weight"
+            )
+    return means
 
 
 def _state(game: Game, batches: Batches, seconds: float, fabric: Fabric) -> dict[str, Any]:

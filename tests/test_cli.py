@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import textwrap
 from inspect import signature
 
 import numpy as np
@@ -315,3 +316,21 @@ def test_changed_data_are_refused(run, here, capsys, command):
         main([*start, str(run)])
     assert exit.value.code == 2
     assert "put back what it was trained on" in capsys.readouterr().err
+
+
+def test_a_domain_whose_option_is_required_resumes_without_it(here, capsys):
+    code = """
+        import torch
+        from otgan.data import Samples
+        from otgan.domain import Domain
+        from otgan.geometry import Lp
+
+        def cloud(n: int) -> Domain:
+            x = torch.randn(n, 2, generator=torch.Generator().manual_seed(0))
+            return Domain(Lp(1), Samples(x[20:]), Samples(x[:20]))
+    """
+    (here / "needy.py").write_text(textwrap.dedent(code))
+    main(["train", "needy:cloud", "--n", "60", *QUICK, "--out", "run"])
+    main(["train", "needy:cloud", "--resume", "run", "--steps", "4"])
+    assert list(csv.DictReader((here / "run" / "metrics.csv").open()))[-1]["step"] == "4"
+    assert capsys.readouterr().out == "run\nrun\n"

@@ -6,6 +6,7 @@ import torch
 from otgan.data import Samples
 from otgan.geometry import Lp
 from otgan.metrics import class_shares, coverage, evaluate
+from otgan.preprocess import Identity, Scaling
 
 L2 = Lp(2)
 
@@ -35,7 +36,7 @@ def test_the_kth_neighbour_is_counted_without_the_point_itself():
 
 def test_real_data_score_their_own_floor():
     data = Samples(normal(1000, 0))
-    found = evaluate(lambda n: normal(n, 7), data, Samples(normal(200, 1)), L2, lambda x: x)
+    found = evaluate(lambda n: normal(n, 7), data, Samples(normal(200, 1)), L2, Identity())
     assert set(found) == {"W1", "precision", "recall"}
     for score in found.values():
         assert score.value == pytest.approx(score.floor, rel=0.1)
@@ -44,8 +45,10 @@ def test_real_data_score_their_own_floor():
 def test_w1_is_given_in_data_units():
     data = Samples(normal(50, 0))
     one, ten = (
-        evaluate(lambda n: normal(n, 7), data, data, L2, lambda x: x, unit=u, draws=1)["W1"]
-        for u in (1.0, 10.0)
+        evaluate(
+            lambda n: normal(n, 7), Samples(u * data.x), Samples(u * data.x), L2, chart, draws=1
+        )["W1"]
+        for u, chart in ((1.0, Identity()), (10.0, Scaling(-10.0, 10.0)))
     )
     assert ten.value == pytest.approx(10 * one.value)
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 import otgan
-from otgan.config import InputError
+from otgan.config import InputError, RunError
 from otgan.data import Samples
 from otgan.domain import Domain
 from otgan.geometry import Lp
@@ -14,6 +14,7 @@ from otgan.preprocess import Whitening
 from otgan.report.log import Log
 from otgan.runs import Run
 
+RNG = np.random.default_rng(0)
 SMALL = {"batch_size": 16, "log_every": 2, "monitor_every": 4, "network": {"width": 8}}
 
 
@@ -85,7 +86,7 @@ def test_a_run_needs_a_length():
 
 
 def test_samples_scores_and_saves(tmp_path):
-    pictures = np.random.default_rng(0).random((60, 8, 10)).astype("float32")
+    pictures = RNG.random((60, 8, 10)).astype("float32")
     model = otgan.fit(pictures, steps=2, quiet=True, **SMALL)
     samples = model.sample(5, seed=3)
     assert samples.shape == (5, 1, 8, 10)
@@ -142,3 +143,27 @@ def test_critics_with_batch_statistics_train_on_batch_statistics(tmp_path):
         patch.setattr(Log, "row", watch)
         otgan.fit(out=tmp_path, preset="wgan", steps=10, quiet=True, **SMALL)
     assert modes == [(True, True)] * 5
+
+
+def test_a_diverged_run_says_so_and_keeps_no_broken_files(tmp_path):
+    with pytest.raises(RunError, match="diverged before step"):
+        otgan.fit(steps=20, out=tmp_path, quiet=True, optimiser={"rate": 1e30}, **SMALL)
+    for path in tmp_path.glob("*.safetensors"):
+        assert all(v.isfinite().all() for v in weights(tmp_path, path.stem).values()), path
+
+
+def test_both_lengths_at_once_are_refused(tmp_path):
+    with pytest.raises(InputError, match="give one of them"):
+        otgan.fit(steps=2, minutes=1, quiet=True, **SMALL)
+
+
+def test_options_a_domain_does_not_take_are_refused():
+    with pytest.raises(InputError, match="unexpected keyword argument 'data'"):
+        otgan.fit([1.0], "examples.01_a_metric_of_your_own:torus", steps=2, quiet=True)
+
+
+def test_pictures_with_channels_last_are_not_scored_as_if_first():
+    model = otgan.fit(RNG.random((40, 3, 8, 8)), steps=2, quiet=True, **SMALL)
+    assert model.score(RNG.random((2, 3, 8, 8))).shape == (2,)
+    with pytest.raises(InputError, match=r"\(8, 8, 3\)"):
+        model.score(RNG.random((2, 8, 8, 3)))

@@ -6,7 +6,8 @@ from itertools import pairwise
 
 from torch import nn
 
-from otgan.networks.layers import Critic, Generator, LeakyReLU, Norm, dense, final, norm
+from otgan.config import Norm
+from otgan.networks.layers import Critic, Generator, LeakyReLU, dense, final, norm
 
 
 def dcgan(
@@ -70,7 +71,6 @@ def dcgan(
         up += [*norm(generator_norm, a, 2), nn.ReLU(), nn.ConvTranspose2d(a, b, 4, 2, 1, odd)]
     dense_norm = "layer" if generator_norm == "instance" else generator_norm
     generator = Generator(
-        latent,
         *dense(latent, hidden, depth, dense_norm, nn.ReLU()),
         nn.Linear(hidden if depth else latent, flat),
         nn.Unflatten(1, grid),

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu
 
-Norm = Literal["none", "batch", "layer", "instance"]
+from otgan.config import Norm
 
 
 class Generator(nn.Sequential):
     """Layers from noise to a sample; called with the condition too, which it ignores."""
-
-    def __init__(self, latent: int, *layers: nn.Module):
-        super().__init__(*layers)
-        self.latent = latent
 
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         """(n, latent) -> (n, *E)."""

@@ -6,7 +6,8 @@ import math
 
 from torch import nn
 
-from otgan.networks.layers import Critic, Generator, LeakyReLU, Norm, dense, final
+from otgan.config import Norm
+from otgan.networks.layers import Critic, Generator, LeakyReLU, dense, final
 
 
 def mlp(
@@ -34,7 +35,6 @@ def mlp(
     """
     size = math.prod(shape)
     generator = Generator(
-        latent,
         *dense(latent, width, depth, generator_norm, nn.ReLU()),
         nn.Linear(width if depth else latent, size),
         nn.Unflatten(1, shape),

@@ -58,8 +58,8 @@ class Log:
                 table = csv.DictWriter(new, COLUMNS)
                 table.writeheader()
                 table.writerows(kept)
-            if self.domain.held_out is not None:
-                self.domain.show(self.domain.held_out.draw(GRID, 0), self.run.path / "real.png")
+            assert self.domain.held_out is not None
+            self.domain.show(self.domain.held_out.draw(GRID, 0), self.run.path / "real.png")
             self.board = SummaryWriter(str(self.run.path), purge_step=self.game.step + 1)
         self.progress.start()
         self.advance()

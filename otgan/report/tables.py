@@ -19,9 +19,10 @@ def show(report: Mapping[str, Any]) -> None:
     title = f"{n} samples of the averaged generator against {n} held out, {report['draws']} draws"
     table = Table("", "generated", "real (floor)", title=title, title_justify="left")
     for name, score in report["metrics"].items():
-        label = f"{name}, {report['ground_cost']} in {report['units']} units"
+        units = "data" if "before" in name else report["units"]
+        label = f"{name}, {report['ground_cost']} in {units} units"
         table.add_row(
-            label if name == "W1" else name,
+            label if name.startswith("W1") else name,
             f"{score['value']:.3f} ± {score['spread']:.3f}",
             f"{score['floor']:.3f} ± {score['floor_spread']:.3f}",
         )

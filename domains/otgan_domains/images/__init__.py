@@ -19,7 +19,7 @@ from otgan_domains.images.saving import save
 
 MOST_HELD_OUT = 10_000
 FAST = {"critic_steps": 2, "average": 0.999, "optimiser": {"rate": 1e-3}}
-"""For gradient penalties: measured on digits and Fashion-MNIST within minutes (docs/design.md)."""
+"""For gradient penalties, within minutes of a small machine (docs/design.md)."""
 
 
 def images(

@@ -90,6 +90,8 @@ def _named_arrays(arrays: dict[str, np.ndarray], path: Path) -> Source:
     x = pick("x", "x_train", "images", "train_images", "data", "arr_0")
     if x is None:
         raise InputError(f"'{path}' holds {', '.join(arrays)}: name the images x (and labels y)")
+    if not x.ndim:
+        raise InputError(f"'{path}' holds a single value, no images")
     y, classes = labels_of(pick("y", "y_train", "labels", "train_labels"), len(x), path)
     x_test = pick("x_test", "test_images")
     y_test = None
