@@ -204,8 +204,8 @@ def _parse(
     if clash := taken & set(signature.parameters):
         raise InputError(f"option '{min(clash)}' of '{name}' is a setting's name: rename it")
     kept = [p for n, p in signature.parameters.items() if n != "state"]
-    if resuming:  # the run knows its options
-        kept = []
+    if resuming:  # the run knows its options, required ones too
+        kept = [p for p in kept if p.default is not p.empty]
     options.__signature__ = signature.replace(parameters=kept)  # type: ignore[attr-defined]
     flat = functools.partial(arg, name="")
     parts = make_dataclass(
