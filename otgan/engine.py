@@ -155,11 +155,6 @@ class Game:
             average_decay,
         )
 
-    @property
-    def trained(self) -> tuple[nn.Module, nn.Module]:
-        """The averaged generator and the critic."""
-        return self.average, self.critic
-
     def state_dict(self) -> dict[str, Any]:
         parts = {name: getattr(self, name).state_dict() for name in self._parts}
         return {**parts, "step": self.step}

@@ -18,7 +18,7 @@ from otgan.domain import Domain
 from otgan.report.files import replacing
 
 FORMAT = 1
-KEYS = {"domain", "options", "config", "state", "shape", "data"}
+KEYS = {"domain", "options", "given", "config", "state", "shape", "data"}
 
 
 def free(name: str) -> Path:

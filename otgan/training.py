@@ -74,7 +74,7 @@ def fit(
         if clash := set(known) & {*Config.model_fields, "preset", "out", "quiet"}:
             raise InputError(f"option '{min(clash)}' of '{name}' is a setting's name: rename it")
         domain = load(name, chosen)
-    config = resolve(preset, domain.presets, options, _budget(options))
+    config = resolve(preset, domain.presets, options, _length(options))
     return play(domain, config, describe(domain, config, name, chosen, preset), out, quiet=quiet)
 
 
@@ -99,12 +99,12 @@ def resume(
     """
     spec = Run.open(path).spec()
     given = {k: v for k, v in {"steps": steps, "minutes": minutes}.items() if v is not None}
-    config = checked({**spec["config"], **given, **_budget(given)})
+    config = checked({**spec["config"], **given, **_length(given)})
     domain = Model.load(path, data=True, domain=domain).domain
     return play(domain, config, {**spec, "config": config.model_dump()}, path, True, quiet=quiet)
 
 
-def _budget(given: Mapping[str, Any]) -> dict[str, Any]:
+def _length(given: Mapping[str, Any]) -> dict[str, Any]:
     """Minutes take the place of a default number of steps."""
     if given.get("steps") is not None and given.get("minutes") is not None:
         raise InputError("steps and minutes are two ways to say how long: give one of them")
@@ -133,7 +133,7 @@ def play(
         game = _play(domain, config, spec, out, resuming, fabric, quiet)
     finally:
         domain.chart.cpu(), domain.geometry.cpu()
-    return Model(domain, spec, *(part.cpu().eval() for part in game.trained))
+    return Model(domain, spec, *(part.cpu().eval() for part in (game.average, game.critic)))
 
 
 def _play(
@@ -187,7 +187,7 @@ def _play(
             if watched:
                 state = _state(game, batches, budget.elapsed(), fabric)
                 if run:
-                    model = Model(domain, spec, *game.trained)
+                    model = Model(domain, spec, game.average, game.critic)
                     log.picture(model)  # refuses NaN before good files are replaced
                     model.write(run)
                     run.write_checkpoint(state)
