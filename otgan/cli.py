@@ -163,7 +163,7 @@ def _train(name: str, argv: list[str]) -> None:
     if "--minutes" in flags:
         config = config.model_copy(update={"steps": None})
     out = launch.out or free(name.rpartition(":")[2])
-    play(domain, config, describe(domain, config, name, options, launch.preset), out)
+    play(domain, describe(domain, config, name, options, launch.preset), out)
     _say(out)
 
 

@@ -125,22 +125,7 @@ class Model:
         run = Run.open(path)
         spec = run.spec()
         config = Config.model_validate(spec["config"])
-        if domain is None and not spec["domain"]:
-            raise InputError(f"'{path}' was trained on a Domain made by hand: load it with domain=")
-        if domain is None and spec["given"] and (data or not takes_state(find(spec["domain"]))):
-            raise InputError(
-                f"'{path}' was trained with '{spec['given'][0]}' handed over in Python: load it "
-                "with domain=, made with the same"
-            )
-        if data:
-            domain = domain or load(spec["domain"], spec["options"])
-            if domain.fingerprint() != spec["data"]:
-                raise InputError(
-                    f"'{path}' was trained on data {spec['data']}, and they are now "
-                    f"{domain.fingerprint()}: put back what it was trained on"
-                )
-        elif domain is None:
-            domain = restore(find(spec["domain"]), spec["options"], spec["state"])
+        domain = reopen(path, spec, data, domain)
         generator, critic = build.networks(domain, config, tuple(spec["shape"]))
         critic = build.constraint(config.constraint).build(critic, domain.geometry)
         model = cls(domain, spec, generator.eval(), critic.eval())
@@ -167,3 +152,30 @@ class Model:
         if not samples.isfinite().all():
             raise RunError("the generator gives NaN: the run diverged; train with a lower rate")
         return samples
+
+
+def reopen(
+    path: str | Path, spec: Mapping[str, Any], data: bool, domain: Domain | None = None
+) -> Domain:
+    """The domain of a run, with the data it was trained on or, if data is False, maybe without.
+
+    Raises:
+        InputError: it cannot be made anew, or its data have changed.
+    """
+    if domain is None and not spec["domain"]:
+        raise InputError(f"'{path}' was trained on a Domain made by hand: load it with domain=")
+    if domain is None and spec["given"] and (data or not takes_state(find(spec["domain"]))):
+        raise InputError(
+            f"'{path}' was trained with '{spec['given'][0]}' handed over in Python: load it "
+            "with domain=, made with the same"
+        )
+    if data:
+        domain = domain or load(spec["domain"], spec["options"])
+        if domain.fingerprint() != spec["data"]:
+            raise InputError(
+                f"'{path}' was trained on data {spec['data']}, and they are now "
+                f"{domain.fingerprint()}: put back what it was trained on"
+            )
+    elif domain is None:
+        domain = restore(find(spec["domain"]), spec["options"], spec["state"])
+    return domain

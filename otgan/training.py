@@ -18,7 +18,7 @@ from otgan.config import Config, InputError, RunError, checked, resolve
 from otgan.data import Batches
 from otgan.domain import Domain, check, find, load
 from otgan.engine import Game, Record, train
-from otgan.model import Model
+from otgan.model import Model, reopen
 from otgan.monitors import HeldOut
 from otgan.randomness import random_state, set_random_state
 from otgan.report.log import Log
@@ -75,7 +75,7 @@ def fit(
             raise InputError(f"option '{min(clash)}' of '{name}' is a setting's name: rename it")
         domain = load(name, chosen)
     config = resolve(preset, domain.presets, options, _length(options))
-    return play(domain, config, describe(domain, config, name, chosen, preset), out, quiet=quiet)
+    return play(domain, describe(domain, config, name, chosen, preset), out, quiet=quiet)
 
 
 def resume(
@@ -100,8 +100,8 @@ def resume(
     spec = Run.open(path).spec()
     given = {k: v for k, v in {"steps": steps, "minutes": minutes}.items() if v is not None}
     config = checked({**spec["config"], **given, **_length(given)})
-    domain = Model.load(path, data=True, domain=domain).domain
-    return play(domain, config, {**spec, "config": config.model_dump()}, path, True, quiet=quiet)
+    domain = reopen(path, spec, data=True, domain=domain)
+    return play(domain, {**spec, "config": config.model_dump()}, path, True, quiet=quiet)
 
 
 def _length(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -113,14 +113,18 @@ def _length(given: Mapping[str, Any]) -> dict[str, Any]:
 
 def play(
     domain: Domain,
-    config: Config,
     spec: dict[str, Any],
     out: str | Path | None,
     resuming: bool = False,
     *,
     quiet: bool = False,
 ) -> Model:
-    """Trains, watched: held-out figures, files, progress and a time budget."""
+    """Trains, watched: held-out figures, files, progress and a time budget.
+
+    Args:
+        spec: what `runs.describe` gives, settings included.
+    """
+    config = checked(spec["config"])
     if config.steps is None and config.minutes is None:
         raise InputError("how long? give --steps or --minutes")
     assert domain.train is not None and domain.held_out is not None
