@@ -48,7 +48,7 @@ def test_pairwise_is_distance_of_all_pairs(geometry, shape, monkeypatch):
     x, y = points(7, shape), points(5, shape, 1)
     expected = torch.stack([geometry.distance(x, b.expand_as(x)) for b in y], 1)
     torch.testing.assert_close(geometry.pairwise(x, y), expected)
-    monkeypatch.setattr("otgan.geometry._CHUNK", 1)  # one row at a time
+    monkeypatch.setattr("otgan.geometry.base._CHUNK", 1)  # one row at a time
     torch.testing.assert_close(geometry.pairwise(x, y), expected)
 
 
