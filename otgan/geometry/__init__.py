@@ -10,6 +10,24 @@ exceeds 1. Write one method of the base class that fits what you know; the rest 
 """
 
 from otgan.geometry.base import Geometry, MetricSpace, NormedSpace, Potential
-from otgan.geometry.norms import Lp
+from otgan.geometry.graphs import GraphMetric
+from otgan.geometry.norms import Lp, Mahalanobis, Sobolev
+from otgan.geometry.products import Product
+from otgan.geometry.spaces import Angles, Discrete, GreatCircle, Power, Pullback
 
-__all__ = ["Geometry", "Lp", "MetricSpace", "NormedSpace", "Potential"]
+__all__ = [
+    "Angles",
+    "Discrete",
+    "Geometry",
+    "GraphMetric",
+    "GreatCircle",
+    "Lp",
+    "Mahalanobis",
+    "MetricSpace",
+    "NormedSpace",
+    "Potential",
+    "Power",
+    "Product",
+    "Pullback",
+    "Sobolev",
+]

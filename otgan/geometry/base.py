@@ -16,13 +16,33 @@ Potential = Callable[[Tensor], Tensor]
 _CHUNK = 1 << 24
 
 
+def flat(x: Tensor) -> Tensor:
+    """Points as vectors, (n, *E) -> (n, size of E)."""
+    return x.unsqueeze(-1).flatten(1)
+
+
+def positive(value: float, what: str) -> float:
+    """The value, if it is positive and finite.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if not 0 < value < math.inf:
+        raise ValueError(f"{what} is {value}: it must be a positive number")
+    return float(value)
+
+
 class Geometry(nn.Module, ABC):
     """A space of points of shape E with a metric and a way to measure slopes.
 
     A module, so that a metric's own tensors, registered as buffers, follow the run to its device.
     """
 
-    slopes: ClassVar[Literal["secant", "gradient"]]
+    slopes: ClassVar[Literal["secant", "gradient", "edge"]]
+
+    metric: bool = True
+    """False for a cost that is no metric, e.g. squared: it can be transported under, but has no
+    critic."""
 
     @abstractmethod
     def distance(self, x: Tensor, y: Tensor) -> Tensor:
@@ -37,15 +57,13 @@ class Geometry(nn.Module, ABC):
 
     def pairwise(self, x: Tensor, y: Tensor) -> Tensor:
         """All ground costs between two sets, (n, *E), (m, *E) -> (n, m), in bounded memory."""
-        n, m = len(x), len(y)
-        rows = max(1, _CHUNK // max(1, m * math.prod(x.shape[1:])))
-        blocks = [
-            self.distance(
-                part.repeat_interleave(m, 0), y.repeat(len(part), *[1] * (y.dim() - 1))
-            ).view(len(part), m)
-            for part in x.split(rows)
-        ]
-        return torch.cat(blocks) if blocks else x.new_zeros(n, m)
+        rows = max(1, _CHUNK // max(1, len(y) * math.prod(x.shape[1:])))
+        blocks = []
+        for part in x.split(rows):
+            grid = (len(part), *y.shape)
+            a, b = part.unsqueeze(1).expand(grid), y.expand(grid)
+            blocks.append(self.distance(a.flatten(0, 1), b.flatten(0, 1)).view(grid[:2]))
+        return torch.cat(blocks)
 
 
 class MetricSpace(Geometry):
@@ -87,6 +105,10 @@ class NormedSpace(Geometry):
     @abstractmethod
     def dual_norm(self, g: Tensor) -> Tensor:
         """sup { <g, v> : ||v|| <= 1 }, (n, *E) -> (n,); its own gradient is finite at 0."""
+
+    def whiten(self, v: Tensor) -> Tensor | None:
+        """A v, (n, *E) -> (n, k), where the norm is |A v| in l2 for a linear map A; else None."""
+        return None
 
     def distance(self, x: Tensor, y: Tensor) -> Tensor:
         return self.norm(x - y)
