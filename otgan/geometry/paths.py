@@ -1,0 +1,120 @@
+"""Shortest paths of an undirected graph: double precision, on the CPU, in bounded memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+from itertools import count
+
+import numpy as np
+from scipy.sparse import coo_array, csgraph, csr_array
+
+_CHUNK = 1 << 22
+"""Entries of the largest table held at once beside a result: 32 MiB of distances."""
+
+
+class Paths:
+    """Edges u < v, sorted and without repetition, and what Dijkstra (1959) makes of them.
+
+    Args:
+        ends: (m, 2) int32.
+        lengths: (m,) positive float64.
+        nodes: how many nodes there are.
+    """
+
+    def __init__(self, ends: np.ndarray, lengths: np.ndarray, nodes: int):
+        self.ends, self.lengths, self.nodes = ends, lengths, nodes
+        both = np.concatenate([ends, ends[:, ::-1]]).T
+        self.links = coo_array((np.tile(lengths, 2), (both[0], both[1])), (nodes, nodes)).tocsr()
+
+    @cached_property
+    def components(self) -> np.ndarray:
+        """The number of each node's connected component, (nodes,)."""
+        return csgraph.connected_components(self.links, directed=False)[1]
+
+    def trees(self, sources: np.ndarray) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
+        """Shortest-path trees, a chunk of sources at a time.
+
+        Yields:
+            which sources; their distances to all nodes, (k, nodes), inf where there is no path;
+            the node before each on the way, (k, nodes), negative at the source and off its tree.
+        """
+        rows = max(1, _CHUNK // self.nodes)
+        for start in range(0, len(sources), rows):
+            chosen = slice(start, start + rows)
+            yield (
+                chosen,
+                *csgraph.dijkstra(self.links, indices=sources[chosen], return_predecessors=True),
+            )
+
+    def table(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """Distances of all pairs, (n,), (m,) -> (n, m)."""
+        sources, row = np.unique(x, return_inverse=True)
+        targets, column = np.unique(y, return_inverse=True)
+        if len(sources) > len(targets):
+            return self.table(y, x).T
+        table = np.empty((len(sources), len(targets)))
+        for chosen, distance, _ in self.trees(sources):
+            table[chosen] = distance[:, targets]
+        return table[row[:, None], column]
+
+    def matched(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """Distances of matched pairs, (n,), (n,) -> (n,)."""
+        result = np.empty(len(x))
+        for pairs, row, end, distance, _ in self._pairs(x, y):
+            result[pairs] = distance[row, end]
+        return result
+
+    def edges_between(self, x: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """One uniformly random edge of a shortest path for each pair, (n,), (n,) -> (n,).
+
+        -1 where there is none, since x = y or since the two are not connected.
+        """
+        result = np.full(len(x), -1)
+        for pairs, row, end, _, before in self._pairs(x, y):
+            walking, node = np.arange(len(end)), end
+            for step in count(1):  # reservoir sampling: the k-th edge is kept with probability 1/k
+                previous = before[row[walking], node]
+                on = previous >= 0
+                walking, node, previous = walking[on], node[on], previous[on]
+                if not len(walking):
+                    break
+                kept = rng.random(len(walking)) * step < 1
+                result[pairs[walking[kept]]] = self.edge(node[kept], previous[kept])
+                node = previous
+        return result
+
+    def edge(self, u: np.ndarray, v: np.ndarray) -> np.ndarray:
+        """The numbers of the edges between neighbours, (n,), (n,) -> (n,)."""
+        keys = self.ends[:, 0].astype(np.int64) * self.nodes + self.ends[:, 1]
+        return np.searchsorted(
+            keys, np.minimum(u, v).astype(np.int64) * self.nodes + np.maximum(u, v)
+        )
+
+    def envelope(self, values: np.ndarray) -> np.ndarray:
+        """min over u of values(u) + d(u, v) at every v, (nodes,) -> (nodes,).
+
+        One Dijkstra from a node beyond the graph, tied to every u by an edge of length values(u)
+        above the lowest. Edges of length 0 are edges to scipy as long as they are stored.
+        """
+        given = np.flatnonzero(np.isfinite(values))
+        low = values[given].min()
+        links = csr_array(
+            (
+                np.concatenate([self.links.data, values[given] - low]),
+                np.concatenate([self.links.indices, given.astype(np.int32)]),
+                np.append(self.links.indptr, len(self.links.data) + len(given)).astype(np.int32),
+            ),
+            (self.nodes + 1, self.nodes + 1),
+        )
+        return low + csgraph.dijkstra(links, indices=self.nodes)[:-1]
+
+    def _pairs(self, x: np.ndarray, y: np.ndarray) -> Iterator[tuple[np.ndarray, ...]]:
+        """Matched pairs by the tree that holds their path: pairs, row, end, distance, before."""
+        sources, row = np.unique(x, return_inverse=True)
+        if len(np.unique(y)) < len(sources):
+            x, y = y, x
+            sources, row = np.unique(x, return_inverse=True)
+        for chosen, distance, before in self.trees(sources):
+            pairs = np.flatnonzero((row >= chosen.start) & (row < chosen.stop))
+            yield pairs, row[pairs] - chosen.start, y[pairs], distance, before
