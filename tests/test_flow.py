@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from otgan.geometry import GraphMetric
-from otgan.transport import beckmann as edges
+from otgan.transport import integer_flow
 from otgan.transport.beckmann import beckmann
 from otgan.transport.flow import by_distances, few_with_mass, flow, histogram
 
@@ -64,6 +64,32 @@ def test_the_value_is_that_of_the_program_on_all_pairs(lengths, kinds):
         assert found.upper == pytest.approx(found.lower, **close)
         assert steepest(found.potential, geometry) <= 1 + 1e-6
         assert (found.potential @ (a - b)).item() == pytest.approx(found.lower, **close)
+
+
+def test_trees_need_no_solver(monkeypatch):
+    monkeypatch.setattr(integer_flow, "_solve", None)
+    rng = np.random.default_rng(0)
+    n = 2000
+    below = np.stack([np.arange(1, n), (np.arange(1, n) * rng.random(n - 1)).astype(int)], 1)
+    tree = GraphMetric(rng.permutation(n)[below], rng.uniform(0.1, 2, n - 1))
+    a, b = pair(rng, n, ("all nodes",) * 2)
+    found = flow(a, b, tree)
+    assert found.upper == pytest.approx(found.lower, rel=1e-12)
+    assert steepest(found.potential, tree) <= 1 + 1e-12
+
+
+def test_what_hangs_on_a_cycle_is_sent_first():
+    """A cycle of 40 with a path at each node, mass on the paths' ends only."""
+    ring = [[i, (i + 1) % 40] for i in range(40)]
+    hanging = [[i + 40 * k, i + 40 * (k + 1)] for i in range(40) for k in range(3)]
+    rng = np.random.default_rng(0)
+    geometry = GraphMetric(ring + hanging, rng.uniform(0.1, 2, 160))
+    a, b = torch.zeros(2, 160, dtype=torch.float64)
+    ends = torch.arange(120, 160)
+    a[ends[rng.permutation(40)[:9]]], b[ends[rng.permutation(40)[:9]]] = 1 / 9, 1 / 9
+    found = flow(a, b, geometry)
+    assert found.lower == pytest.approx(all_pairs(a, b, geometry), rel=1e-12)
+    assert found.upper == pytest.approx(found.lower, rel=1e-12)
 
 
 @pytest.mark.parametrize("kinds", [("all nodes",) * 2, ("7 points", "9 points")])
@@ -149,6 +175,24 @@ def test_components_are_solved_together():
     assert found.potential.isfinite().all()
 
 
+def test_sums_that_agree_to_rounding_leave_no_gap():
+    path = GraphMetric([[i, i + 1] for i in range(99)])
+    a, b = torch.zeros(2, 100, dtype=torch.float64)
+    a[90], b[95] = 1, 1 + 5e-6
+    for found in (flow(a, b, path), flow(b, a, path)):
+        assert found.lower == pytest.approx(5, rel=1e-5)
+        assert found.upper == pytest.approx(found.lower, rel=1e-12)
+
+
+def test_short_edges_that_carry_the_flow_are_resolved():
+    """Lengths over twelve decades: paths avoid all but the shortest."""
+    rng = np.random.default_rng(6)
+    geometry = GraphMetric(rng.integers(0, 300, (1500, 2)), 10 ** rng.uniform(-6, 6, 1500), 300)
+    a, b = pair(rng, 300, ("all nodes",) * 2)
+    found = flow(a, b, geometry)
+    assert found.upper == pytest.approx(found.lower, rel=1e-10)
+
+
 def test_a_hub_does_not_overflow():
     """Every node's arcs together must fit the solver's integers."""
     geometry = GraphMetric([[0, i] for i in range(1, 3000)], torch.rand(2999) + 0.5)
@@ -160,14 +204,14 @@ def test_a_hub_does_not_overflow():
 
 
 def test_lengths_too_fine_for_integers_are_coarsened(monkeypatch):
-    monkeypatch.setattr(edges, "_RESOLUTION", 1 << 60)
-    statuses, solve = [], edges._solve
+    monkeypatch.setattr(integer_flow, "_RESOLUTION", 1 << 60)
+    statuses, solve = [], integer_flow._solve
 
     def spy(*arguments):
         statuses.append(solve(*arguments))
         return statuses[-1]
 
-    monkeypatch.setattr(edges, "_solve", spy)
+    monkeypatch.setattr(integer_flow, "_solve", spy)
     rng = np.random.default_rng(4)
     geometry = graph(rng, "irrational", 300)
     a, b = pair(rng, 300, ("all nodes",) * 2)
@@ -176,10 +220,25 @@ def test_lengths_too_fine_for_integers_are_coarsened(monkeypatch):
     assert found.gap <= 1e-9 * found.lower
 
 
+def test_lengths_that_stand_for_infinity_cost_no_precision():
+    rng = np.random.default_rng(5)
+    geometry = graph(rng, "irrational", 300)
+    a, b = pair(rng, 300, ("all nodes",) * 2)
+    chords = rng.integers(0, 300, (300, 2))
+    longer = GraphMetric(
+        np.concatenate([geometry.paths.ends, chords]),
+        np.concatenate([geometry.paths.lengths, np.full(300, 1e18)]),
+    )
+    found = flow(a, b, longer)
+    assert found.lower == pytest.approx(flow(a, b, geometry).lower, rel=1e-12)
+    assert found.upper == pytest.approx(found.lower, rel=1e-12)
+
+
 def test_a_solver_that_stops_is_an_error(monkeypatch):
-    monkeypatch.setattr(edges, "_solve", lambda *_: ("INFEASIBLE", None))
+    monkeypatch.setattr(integer_flow, "_solve", lambda *_: ("INFEASIBLE", None))
+    triangle = GraphMetric([[0, 1], [1, 2], [2, 0]])
     with pytest.raises(RuntimeError, match="did not finish: INFEASIBLE"):
-        flow(torch.tensor([1.0, 0]), torch.tensor([0, 1.0]), GraphMetric([[0, 1]]))
+        flow(torch.tensor([1.0, 0, 0]), torch.tensor([0, 1.0, 0]), triangle)
 
 
 def test_samples_become_masses():

@@ -67,11 +67,12 @@ def test_every_law_of_a_geometry(dtype):
 def test_edges_of_the_shortest_path_come_each_as_often(chunk):
     """From 0 to 3 over three edges of length 1, not over the one of length 9."""
     geometry = GraphMetric([[0, 1], [1, 2], [2, 3], [0, 3], [3, 4]], [1, 1, 1, 9.0, 1])
-    x, y = torch.tensor([0, 3]).repeat(900), torch.tensor([3, 0]).repeat(900)
-    counts = torch.bincount(geometry.between(x, y), minlength=5)
-    kept = {tuple(e): n for e, n in zip(geometry.edges.tolist(), counts.tolist(), strict=True)}
-    assert kept[0, 3] == kept[3, 4] == 0
-    assert all(500 < kept[e] < 700 for e in [(0, 1), (1, 2), (2, 3)])
+    x, y = torch.tensor([[0], [3]]).expand(2, 1800)
+    for start, end in ((x, y), (y, x)):
+        counts = torch.bincount(geometry.between(start, end), minlength=5)
+        kept = {tuple(e): n for e, n in zip(geometry.edges.tolist(), counts.tolist(), strict=True)}
+        assert kept[0, 3] == kept[3, 4] == 0
+        assert all(500 < kept[e] < 700 for e in [(0, 1), (1, 2), (2, 3)])
 
 
 def test_edges_of_every_pair_are_on_its_own_path(case):
@@ -196,6 +197,7 @@ def test_networkx_graphs_keep_their_names_and_lengths():
     assert GraphMetric.from_networkx(graph, "miles").distance(b, far).item() == 10.5
     assert GraphMetric.from_networkx(graph, None).distance(b, far).item() == 2
     assert GraphMetric.from_networkx(nx.path_graph(4)).lengths.tolist() == [1, 1, 1]
+    assert geometry.nodes_of([]).dtype == torch.long
     with pytest.raises(ValueError, match=r"2 of 3 names are no node: 'c', 'd'"):
         geometry.nodes_of(["a", "c", "d"])
 

@@ -63,11 +63,10 @@ class GraphMetric(Geometry):
         self.paths = Paths(*checked(edges, lengths, nodes))
         self.nodes = self.paths.nodes
         self.names: Sequence[Hashable] = range(self.nodes) if names is None else list(names)
-        self._number = {name: i for i, name in enumerate(self.names)}
-        if not len(self._number) == len(self.names) == self.nodes:
+        if names is not None and not len(set(names)) == len(names) == self.nodes:
             raise ValueError(
-                f"{self.nodes} nodes need as many different names, got {len(self.names)}, "
-                f"{len(self._number)} of them different"
+                f"{self.nodes} nodes need as many different names, got {len(names)}, "
+                f"{len(set(names))} of them different"
             )
         ends, kept = torch.from_numpy(self.paths.ends), torch.from_numpy(self.paths.lengths)
         self.register_buffer("edges", ends.long(), persistent=False)
@@ -120,11 +119,12 @@ class GraphMetric(Geometry):
             ValueError: unknown names.
         """
         names = names.tolist() if isinstance(names, Tensor | np.ndarray) else list(names)
-        unknown = [name for name in names if name not in self._number]
+        number = {name: i for i, name in enumerate(self.names)}
+        unknown = [name for name in names if name not in number]
         if unknown:
             shown = ", ".join(map(repr, unknown[:5])) + (", ..." if len(unknown) > 5 else "")
             raise ValueError(f"{len(unknown)} of {len(names)} names are no node: {shown}")
-        return torch.tensor([self._number[name] for name in names], device=self.edges.device)
+        return self.edges.new_tensor([number[name] for name in names])
 
     def distance(self, x: Tensor, y: Tensor) -> Tensor:
         return self._tensor(self.paths.matched(self._ids(x), self._ids(y)))
@@ -162,7 +162,7 @@ class GraphMetric(Geometry):
 
         Args:
             values: (k,); infinity sets no bound.
-            nodes: different nodes, (k,); all of them, in order, by default.
+            nodes: (k,); all of them, in order, by default.
 
         Returns:
             (nodes,), infinity where no path leads to a bound.

@@ -86,6 +86,8 @@ class Landmarks(Envelope):
             away = points - self.centre
             spread = away.square().mean().sqrt()
             self.register_buffer("spread", torch.where(spread > 0, spread, 1))
+            if isinstance(geometry, NormedSpace):
+                away = away * _start(away[0].numel())
             self.places = nn.Parameter((away / self.spread).detach())
 
     def heads(self, x: Tensor) -> Tensor:
@@ -136,7 +138,8 @@ class Cones(Envelope):
         self.p = geometry.p if isinstance(geometry, Lp) else 2.0
         self.register_buffer("centre", centre)
         number, size = white.shape
-        self.places = nn.Parameter(((white - centre) / self.unit).detach())
+        start = _start(size) * (white - centre) / self.unit
+        self.places = nn.Parameter(start.detach())
         rank = min(size, 64 if rank is None else rank) if rotates else size
         self.turns = (
             nn.Parameter(0.3 / math.sqrt(size) * torch.randn(number, size, rank))
@@ -177,6 +180,16 @@ _FLAT = 1e-6
 """Added under square roots, in squared units: a norm without a kink is still 1-Lipschitz."""
 
 
+def _start(size: int) -> float:
+    """Where on its way from the mean to a point of the data a landmark starts.
+
+    In many dimensions the mean is nearer to every point than the other points are. Landmarks that
+    start at points of the data then go to the mean one after another, each a rival of the first,
+    and stay; those that start near it divide the data by direction.
+    """
+    return min(1.0, math.sqrt(8 / size))
+
+
 def _blocks(z: Tensor, share: Tensor, p: float) -> Tensor:
     """(sum_i share_ig |z_i|^p)^(1/p), (K, n, d), (K, d, G) -> (K, n, G)."""
     if p == 2:
@@ -193,6 +206,13 @@ def _norm(v: Tensor, p: float) -> Tensor:
     if p == 2:
         return (v.square().sum(2) + _FLAT).sqrt()
     return torch.linalg.vector_norm(v, p, dim=2)
+
+
+def landmarks(geometry: Geometry, points: Tensor, side: Side = "peaks") -> Envelope:
+    """`Landmarks`; where the norm is l2 in some coordinates, by products of matrices."""
+    if isinstance(geometry, NormedSpace) and geometry.whiten(points[:1]) is not None:
+        return Cones(geometry, points, side, blocks=1, rank=0)
+    return Landmarks(geometry, points, side)
 
 
 def cayley(w: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -13,8 +13,19 @@ from otgan.geometry import Lp, NormedSpace
 from otgan.pairs.pair import Pair
 
 Sets = Literal["points", "lines", "flats", "spheres", "segments", "boxes", "curves"]
-HALF_SIDE = 2.5
-"""Points are drawn from the cube [-2.5, 2.5]^d, as in the paper."""
+_HALF_SIDE = 2.5  # of the cube that points are drawn from, as in the paper
+
+
+class _Family(NamedTuple):
+    """Closed sets S_1, ..., S_k.
+
+    Attributes:
+        distances: to every set, (n, d) -> (n, k).
+        nearest: each point's nearest in a set of its own, (n, d), (n,) -> (n, d).
+    """
+
+    distances: Callable[[Tensor], Tensor]
+    nearest: Callable[[Tensor, Tensor], Tensor]
 
 
 def funnels(
@@ -48,76 +59,57 @@ def funnels(
     hilbert = matrix is not None
     colour = torch.linalg.pinv(matrix) if matrix is not None else torch.eye(dim)
     metric = Lp(2) if hilbert else geometry
-    nearest = _nearest(sets, dim, number, hilbert, metric, generator)
+    family = _family(sets, dim, number, hilbert, metric, generator)
     bias = 0.1 * torch.randn(number, generator=generator)
 
-    def enter(v: Tensor) -> Tensor:
-        white = geometry.whiten(v)
-        return v if white is None else white
-
-    def reach(v: Tensor) -> tuple[Tensor, Tensor]:
-        targets = nearest(v)
-        away = v[:, None] - targets
-        d = metric.norm(away.flatten(0, 1)).view(len(v), number) + bias.to(v)
-        return d, targets
+    def cones(x: Tensor) -> Tensor:
+        white = geometry.whiten(x)
+        return family.distances(x if white is None else white) + bias.to(x)
 
     def coupled(n: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        y = HALF_SIDE * (2 * torch.rand(n, dim, generator=generator) - 1)
-        d, targets = reach(y)
-        target = targets[torch.arange(n), d.argmin(1)]
+        y = _HALF_SIDE * (2 * torch.rand(n, dim, generator=generator) - 1)
+        target = family.nearest(y, (family.distances(y) + bias).argmin(1))
         way = y - target
-        share = _ray(y, way) if keep == "ray" else keep
-        x = target + share * way
+        x = target + (_ray(y, way) if keep == "ray" else keep) * way
         return x @ colour, y @ colour
 
     def kink(x: Tensor) -> Tensor:
-        d = reach(enter(x))[0]
-        lowest = d.topk(min(2, number), 1, largest=False)
-        between = lowest.values[:, 1] - lowest.values[:, 0] if number > 1 else torch.inf
-        own = lowest.values[:, 0] - bias.to(x)[lowest.indices[:, 0]]
-        return torch.minimum(own, torch.as_tensor(between))
+        low, sets_ = cones(x).topk(min(2, number), 1, largest=False)
+        own = low[:, 0] - bias.to(x)[sets_[:, 0]]
+        return torch.minimum(own, low[:, 1] - low[:, 0]) if number > 1 else own
 
-    return Pair(geometry, coupled, lambda x: -reach(enter(x))[0].amin(1), kink)
+    return Pair(geometry, coupled, lambda x: -cones(x).amin(1), kink)
 
 
 def _ray(y: Tensor, way: Tensor) -> Tensor:
-    ahead = (HALF_SIDE * way.sign() - y) / torch.where(way == 0, 1e-12, way)
+    ahead = (_HALF_SIDE * way.sign() - y) / torch.where(way == 0, 1e-12, way)
     return (1 + ahead.amin(1, keepdim=True).clamp_min(0)) ** -7
 
 
-def _nearest(
+def _family(
     sets: Sets,
     dim: int,
     number: int,
     hilbert: bool,
     metric: NormedSpace,
     generator: torch.Generator,
-) -> Callable[[Tensor], Tensor]:
-    """(n, d) -> (n, k, d), the nearest point of each set."""
-
+) -> _Family:
     def cube(*shape: int) -> Tensor:
-        return HALF_SIDE * (2 * torch.rand(*shape, generator=generator) - 1)
+        return _HALF_SIDE * (2 * torch.rand(*shape, generator=generator) - 1)
 
     a = cube(number, dim)
     if sets == "points":
-        return lambda x: a.to(x).expand(len(x), number, dim)
-    if sets == "boxes":
-        half = cube(number, dim).abs() / 2
-        return lambda x: a.to(x) + (x[:, None] - a.to(x)).clamp(-half.to(x), half.to(x))
+        return _clouds(a[:, None], metric)
     if sets == "curves":
         t = torch.linspace(0, 2 * torch.pi, 301)[:-1, None] * torch.arange(1, 4)
         waves = torch.cat([t.sin(), t.cos()], 1)
-        curve = (
-            1.5
-            * torch.einsum("tw,kdw->ktd", waves, torch.randn(number, dim, 6, generator=generator))
-            / 6**0.5
+        size = torch.randn(number, 6, dim, generator=generator)
+        return _clouds(a[:, None] + 0.6 * waves @ size, metric)
+    if sets == "boxes":
+        half = cube(number, dim).abs() / 2
+        return _projections(
+            lambda x: a.to(x) + (x[:, None] - a.to(x)).clamp(-half.to(x), half.to(x)), metric
         )
-        curve = a[:, None] + curve
-
-        def on_curves(x: Tensor) -> Tensor:
-            return torch.stack([c[metric.pairwise(x, c).argmin(1)] for c in curve.to(x)], 1)
-
-        return on_curves
     if not hilbert and sets not in ("lines", "flats"):
         raise ValueError(f"nearest points of {sets} under {metric!r} have no closed form")
     m = 1 if sets in ("lines", "segments") else max(1, dim // 2)
@@ -128,12 +120,35 @@ def _nearest(
         axes = torch.rand(number, dim, generator=generator).argsort(1)[:, :m]
         v = torch.eye(dim)[axes].mT
 
-    def nearest(x: Tensor) -> Tensor:
+    def project(x: Tensor) -> Tensor:
         along = torch.einsum("nkd,kdm->nkm", x[:, None] - a.to(x), v.to(x))
         if sets == "segments":
-            along = along.clamp(-HALF_SIDE, HALF_SIDE)
+            along = along.clamp(-_HALF_SIDE, _HALF_SIDE)
         if sets == "spheres":
-            along = HALF_SIDE * normalize(along, dim=-1)
+            along = _HALF_SIDE * normalize(along, dim=-1)
         return a.to(x) + torch.einsum("nkm,kdm->nkd", along, v.to(x))
 
-    return nearest
+    return _projections(project, metric)
+
+
+def _clouds(points: Tensor, metric: NormedSpace) -> _Family:
+    """Sets of finitely many points, (k, m, d)."""
+
+    def all_distances(x: Tensor) -> Tensor:
+        return metric.pairwise(x, points.to(x).flatten(0, 1)).view(len(x), *points.shape[:2])
+
+    def nearest(x: Tensor, which: Tensor) -> Tensor:
+        index = all_distances(x)[torch.arange(len(x)), which].argmin(1)
+        return points.to(x)[which, index]
+
+    return _Family(lambda x: all_distances(x).amin(2), nearest)
+
+
+def _projections(project: Callable[[Tensor], Tensor], metric: NormedSpace) -> _Family:
+    """Sets by their projections, (n, d) -> (n, k, d)."""
+
+    def distances(x: Tensor) -> Tensor:
+        away = x[:, None] - project(x)
+        return metric.norm(away.flatten(0, 1)).view(away.shape[:2])
+
+    return _Family(distances, lambda x, which: project(x)[torch.arange(len(x)), which])

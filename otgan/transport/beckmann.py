@@ -11,9 +11,7 @@ import numpy as np
 from scipy.sparse import coo_array, csgraph
 
 from otgan.geometry.paths import Paths
-
-_RESOLUTION = 1 << 20
-"""Integer length of a typical edge to a nearest neighbour, where longer ones do not overflow."""
+from otgan.transport.integer_flow import cheapest
 
 
 def beckmann(paths: Paths, excess: np.ndarray) -> tuple[np.ndarray, float]:
@@ -31,7 +29,7 @@ def beckmann(paths: Paths, excess: np.ndarray) -> tuple[np.ndarray, float]:
     """
     roots = _heaviest(paths.components, excess)
     supply, unit = _supplies(paths, excess, roots)
-    flow = _cheapest(paths, supply) * unit
+    flow = cheapest(paths, supply) * unit
     node, parent = _tree(paths, flow, roots)
     edge = paths.edge(node, parent)
     out = np.where(node < parent, 1, -1)  # flows count from the lower to the higher node
@@ -70,50 +68,6 @@ def _supplies(paths: Paths, excess: np.ndarray, roots: np.ndarray) -> tuple[np.n
     np.add.at(total, paths.components, supply)
     supply[roots] -= total[paths.components[roots]]
     return supply, unit
-
-
-def _cheapest(paths: Paths, supply: np.ndarray) -> np.ndarray:
-    """The solver's flow from the lower to the higher node of every edge, (m,) int64."""
-    scale = _scale(paths)
-    while True:
-        status, flow = _solve(paths, supply, np.rint(paths.lengths * scale).astype(np.int64))
-        if flow is not None:
-            return flow
-        if status != "BAD_COST_RANGE" or paths.lengths.max() * scale < 2:
-            raise RuntimeError(f"the min-cost flow did not finish: {status}")
-        scale /= 32
-
-
-def _scale(paths: Paths) -> float:
-    """Integers per unit of length: 1 if that is exact, else as many as are of use and allowed."""
-    longest = paths.lengths.max()
-    allowed = 2.0**61 / (paths.nodes + 3)  # the solver multiplies lengths by its number of nodes
-    if longest <= allowed and (paths.lengths == np.rint(paths.lengths)).all():
-        return 1.0
-    rows = paths.links.indptr[:-1][np.diff(paths.links.indptr) > 0]
-    nearest = np.minimum.reduceat(paths.links.data, rows)  # short edges are those that get used
-    return min(_RESOLUTION / np.median(nearest), allowed / longest)
-
-
-def _solve(paths: Paths, supply: np.ndarray, lengths: np.ndarray) -> tuple[str, np.ndarray | None]:
-    from ortools.graph.python.min_cost_flow import SimpleMinCostFlow
-
-    # Neighbours get near numbers, which spares the solver up to half its time: cache misses.
-    number = np.empty(paths.nodes, np.int32)
-    order = csgraph.reverse_cuthill_mckee(paths.links, symmetric_mode=True)
-    number[order] = np.arange(paths.nodes, dtype=np.int32)
-    low, high = number[paths.ends].T.copy()
-    capacity = np.full(len(low), supply.clip(min=0).sum())
-    solver = SimpleMinCostFlow()
-    solver.add_arcs_with_capacity_and_unit_cost(low, high, capacity, lengths)
-    solver.add_arcs_with_capacity_and_unit_cost(high, low, capacity, lengths)
-    del low, high, capacity
-    solver.set_nodes_supplies(number, supply)
-    status = solver.solve()
-    if status != solver.OPTIMAL:
-        return status.name, None
-    arcs = np.arange(len(lengths), dtype=np.int32)
-    return status.name, solver.flows(arcs) - solver.flows(arcs + np.int32(len(lengths)))
 
 
 def _tree(paths: Paths, flow: np.ndarray, roots: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
