@@ -32,6 +32,8 @@ lint: setup
 
 bench: setup
 	$(BIN)/python benchmarks/critic_step.py
+	$(BIN)/python benchmarks/graph_transport.py
+	$(BIN)/python benchmarks/coverage.py
 
 clean:
 	rm -rf .venv runs .pytest_cache .mypy_cache .ruff_cache

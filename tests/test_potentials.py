@@ -76,7 +76,10 @@ def steepest(f, geometry, x, y, steps=25):
 
 
 @pytest.mark.parametrize(("geometry", "shape", "kind", "options"), critics())
-@pytest.mark.parametrize(("wild", "done"), [(1, 0.0), (4, 0.7), (4, 1.0)])
+@pytest.mark.parametrize(
+    ("wild", "done"),
+    [(4, 0.7), *(pytest.param(*v, marks=pytest.mark.slow) for v in ((1, 0), (4, 1)))],
+)
 def test_no_search_finds_a_slope_above_1(geometry, shape, kind, options, wild, done):
     f = make(geometry, shape, kind, options, wild)
     f.anneal(done)
