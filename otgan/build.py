@@ -12,10 +12,13 @@ from torch import Tensor, nn
 
 from otgan import config as settings
 from otgan.config import Config, InputError, suggest
-from otgan.constraints import Constraint, SlopePenalty, SpectralNorm, WeightClipping
+from otgan.constraints import Certified, Constraint, SlopePenalty, SpectralNorm, WeightClipping
 from otgan.domain import Domain
 from otgan.engine import Game, Schedule
 from otgan.objectives import OBJECTIVES
+
+SAMPLE = 64
+"""Points that a constraint may see of the data."""
 
 UNKNOWN_STEPS = 1_000_000_000
 """Stands for the step count until a time budget has become one."""
@@ -62,9 +65,12 @@ def networks(domain: Domain, config: Config, shape: tuple[int, ...]) -> tuple[nn
         raise InputError(str(error)) from None
 
 
-def constraint(chosen: settings.Constraint) -> Constraint:
+def constraint(chosen: settings.Constraint, points: Tensor) -> Constraint:
+    """The constraint, for data of which `points` is a sample, (k, *E)."""
     if chosen.kind == "slope-penalty":
         return SlopePenalty(chosen.sided, chosen.weight, chosen.pairs, chosen.every)
+    if chosen.kind == "certified":
+        return Certified(points)
     if chosen.kind == "clipping":
         return WeightClipping(chosen.bound)
     return SpectralNorm() if chosen.kind == "spectral-norm" else Constraint()
@@ -96,13 +102,20 @@ def game(domain: Domain, config: Config, fabric: Fabric) -> Game:
             *optimisers(config.optimiser),
             geometry=domain.geometry,
             objective=OBJECTIVES[config.objective](),
-            constraint=constraint(config.constraint),
+            constraint=constraint(config.constraint, _sample(domain, config, fabric)),
             schedule=Schedule(config.steps or UNKNOWN_STEPS, config.decay),
             critic_steps=config.critic_steps,
             average_decay=config.average,
         )
     except ValueError as error:
         raise InputError(str(error)) from None
+
+
+def _sample(domain: Domain, config: Config, fabric: Fabric) -> Tensor:
+    """As many training points as weights were saved for, in chart coordinates, (SAMPLE, *E)."""
+    assert domain.train is not None
+    points = fabric.to_device(domain.train.draw(SAMPLE, config.seed))
+    return domain.chart.encode(points[torch.arange(SAMPLE) % len(points)])
 
 
 def noise(latent: int, fabric: Fabric) -> Callable[[int], Tensor]:

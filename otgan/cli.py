@@ -1,4 +1,4 @@
-"""otgan train | sample | evaluate | domains. Imports no torch before it has work to do."""
+"""otgan train | sample | evaluate | distance | benchmark | domains. No torch before work."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields, make_dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import ValidationError
 from tyro.conf import Positional, arg
@@ -27,7 +27,7 @@ class Launch:
     """Where a run starts and goes."""
 
     preset: str = field(default="wgan-gp")
-    """Settings to start from: wgan, wgan-gp, wgan-lp, sngan, gan, or one of the domain's."""
+    """Settings to start from: wgan-gp, wgan-lp, certified, wgan, sngan, gan; or the domain's."""
     out: Path | None = field(default=None)
     """Run folder to write; the next free runs/DOMAIN-K if not given."""
     resume: Path | None = field(default=None)
@@ -98,6 +98,105 @@ def evaluate(
         write_json(report, json)
 
 
+def distance(
+    a: Positional[Path],
+    b: Positional[Path],
+    /,
+    cost: str = "l2",
+    seconds: float = 30,
+    confidence: float = 0.95,
+    diameter: float | None = None,
+    leave_out: float | None = None,
+    weights: str | None = None,
+    symmetrise: bool = False,
+    penalised: bool = False,
+    steps: tuple[int, ...] = (),
+    seed: int = 0,
+    threads: int = 1,
+    json: Path | None = None,
+) -> None:
+    """Bracket the Wasserstein distance between two samples, and between their populations.
+
+    Args:
+        a: A sample: .npy, .npz (array x, or the only one), .csv (a row a point, header or not).
+        b: The other one.
+        cost: Ground cost: l1, l2, linf, lp:P, mahalanobis (by the covariance of both files
+            together), mahalanobis:COVARIANCE.npy, sobolev:S (images), angles[:PERIOD],
+            great-circle[:RADIUS] (columns lat and lon, or vectors), discrete[:LENGTH],
+            graph:EDGES.csv (lines source,target[,length]; samples name nodes), module:function.
+        seconds: Training time of the critics.
+        confidence: Of the statement about the populations.
+        diameter: Upper bound of all distances in the populations; then the statement holds at
+            every sample size, not only as samples grow.
+        leave_out: Share of the mass that may stay, for the partial transport cost of the samples.
+        weights: Column of a .csv or array of an .npz that holds the weight of each point. The two
+            weighted sets are then all there is, and the distance is exact.
+        symmetrise: Take edges both ways at the shorter of their two lengths.
+        penalised: Also train the usual critic under a gradient penalty, which certifies nothing.
+        steps: Instead of --seconds, the steps that --json names: the same figures again.
+        seed: Of split, critics and permutations.
+        threads: Cores for training; with more, sums of small networks cost more than they gain.
+        json: File to write the same figures to.
+    """
+    from otgan.comparison import compare
+    from otgan.report.distances import show
+    from otgan.report.tables import write_json
+
+    report = compare(
+        a,
+        b,
+        cost,
+        seconds,
+        confidence,
+        diameter,
+        leave_out,
+        weights,
+        symmetrise,
+        penalised,
+        steps,
+        seed,
+        threads,
+    )
+    show(report)
+    if json:
+        write_json(report, json)
+
+
+def benchmark(
+    suite: Positional[Literal["w1"]],
+    /,
+    dims: tuple[int, ...] = (2, 8, 32, 128),
+    sets: tuple[str, ...] = ("points", "lines", "flats"),
+    numbers: tuple[int, ...] = (4, 64),
+    keep: tuple[str, ...] = ("ray",),
+    cost: str = "l2",
+    methods: tuple[str, ...] = (),
+    seconds: float = 120,
+    seeds: tuple[int, ...] = (0,),
+    threads: int = 2,
+    json: Path | None = None,
+) -> None:
+    """Train every kind of critic on pairs whose W1 and optimal critic are known exactly.
+
+    Args:
+        suite: Which benchmark; there is w1.
+        dims: Dimensions.
+        sets: What points move towards: points lines flats spheres segments boxes curves.
+        numbers: Of sets.
+        keep: Share of the way that is left after moving, or ray for the small displacements of
+            Korotin et al. 2022.
+        cost: A norm, as in `otgan distance`.
+        methods: Kinds of critic; all if not given.
+        seconds: Training time of one critic.
+        seeds: Of pair and training; the table has medians.
+        threads: Cores for one training.
+        json: File of all rows; those that are in it are not run again.
+    """
+    from otgan import benchmark
+
+    benchmark.command(dims, sets, numbers, keep, cost, methods, seconds, seeds, threads, json)
+
+
 def domains() -> None:
     """List the installed domains."""
     from otgan.domain import installed
@@ -107,7 +206,8 @@ def domains() -> None:
 
 
 COMMANDS: dict[str, Callable[..., None]] = {
-    "train": train, "sample": sample, "evaluate": evaluate, "domains": domains
+    "train": train, "sample": sample, "evaluate": evaluate, "distance": distance,
+    "benchmark": benchmark, "domains": domains
 }  # fmt: skip
 
 

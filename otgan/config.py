@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
@@ -15,6 +15,7 @@ from pydantic import (
     PositiveInt,
     ValidationError,
 )
+from tyro.conf import arg
 
 Norm = Literal["none", "batch", "layer", "instance"]
 
@@ -47,8 +48,13 @@ class Network(_Settings):
 class Constraint(_Settings):
     """How the critic is kept 1-Lipschitz."""
 
-    kind: Literal["slope-penalty", "clipping", "spectral-norm", "none"] = Field(
-        "slope-penalty", description="Penalty on slopes, weight clipping, spectral norm, or none."
+    kind: Annotated[
+        Literal["slope-penalty", "certified", "clipping", "spectral-norm", "none"],
+        arg(aliases=["--constraint"]),
+    ] = Field(
+        "slope-penalty",
+        description="Penalty on slopes, 1-Lipschitz by construction, weight clipping, spectral "
+        "norm, or none.",
     )
     sided: Literal["one", "two", "zero"] = Field(
         "two", description="Charge slopes above 1 (WGAN-LP), around 1 (WGAN-GP), above 0 (R1, R2)."
@@ -116,6 +122,11 @@ PRESETS: dict[str, dict[str, Any]] = {
     "wgan-gp": {},
     # Petzka, Fischer, Lukovnikov 2018.
     "wgan-lp": {"constraint": {"sided": "one"}},
+    # Anil, Lucas, Grosse 2019, with the layers of networks.lipschitz.
+    "certified": {
+        "constraint": {"kind": "certified"},
+        "optimiser": {"critic_rate": 5e-3, "beta2": 0.99},
+    },
     # Arjovsky, Chintala, Bottou 2017, algorithm 1: clipping, RMSprop, DCGAN without sigmoid.
     "wgan": {
         "constraint": {"kind": "clipping"},

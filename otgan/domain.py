@@ -80,9 +80,18 @@ def find(name: str) -> Factory:
                 f"unknown domain '{name}'{suggest(name, points)}; your own is module:function"
             )
         return points[name].load()
+    return named_function(name, "domain")
+
+
+def named_function(name: str, what: str) -> Callable[..., Any]:
+    """module:function of the working folder or path; `what` it is for is said in errors.
+
+    Raises:
+        InputError: nothing of that name.
+    """
     module_name, _, function = name.partition(":")
     if not module_name.replace(".", "_").isidentifier() or module_name.startswith("."):
-        raise InputError(f"'{name}' names no domain: give module:function")
+        raise InputError(f"'{name}' names no {what}: give module:function")
     if "" not in sys.path and str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
     try:
@@ -91,7 +100,7 @@ def find(name: str) -> Factory:
         if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
             raise
         raise InputError(
-            f"no module '{module_name}' for the domain '{name}': run from the folder that holds it"
+            f"no module '{module_name}' for the {what} '{name}': run from the folder that holds it"
         ) from None
     factory = getattr(module, function, None)
     if not callable(factory):
@@ -144,8 +153,14 @@ def check(domain: Domain, name: str) -> None:
                 f"{bad} of {samples.x.numel()} {part} values are NaN or infinite: clean the data"
             )
     assert domain.train is not None
+    cost = domain.geometry
+    if not cost.metric:
+        raise InputError(
+            f"{cost!r} is no metric and says so, so W1 under it has no critic: take a metric, or "
+            "compare samples with otgan.transport alone"
+        )
     x = domain.chart.encode(domain.train.draw(16, seed=0))
-    cost, n = domain.geometry, len(x)
+    n = len(x)
     if (shape := tuple(cost.distance(x, x).shape)) != (n,):
         raise InputError(f"{cost!r}.distance of {n} pairs gives shape {shape}: it must be ({n},)")
     d = cost.pairwise(x, x)

@@ -130,8 +130,14 @@ class Game:
             average_decay: decay of the generator's moving average per step; 0 averages nothing.
 
         Raises:
-            ValueError: the constraint refuses this critic or geometry.
+            ValueError: the constraint refuses this critic or geometry; a distance is measured under
+                a cost that is no metric.
         """
+        if objective.measures_distance and not geometry.metric:
+            raise ValueError(
+                f"{geometry!r} is no metric, so transport under it has no one-potential dual: "
+                "compare samples with otgan.transport, or take a metric"
+            )
         critic = constraint.build(critic, geometry)
         average = copy.deepcopy(fabric.to_device(generator)).eval()
         generator, optimiser_g = fabric.setup(
@@ -181,6 +187,7 @@ def train(
         for group in optimiser.param_groups:
             group.setdefault("initial_lr", group["lr"])
     generator.train(), critic.train()
+    trained = [p for p in critic.parameters() if p.requires_grad]  # not a ground cost's own
 
     while game.step < game.schedule.steps:
         for optimiser in (game.generator_optimiser, game.critic_optimiser):
@@ -200,14 +207,16 @@ def train(
             game.constraint.project(critic)
             logged.append(torch.stack([gap, penalty.detach(), loss.detach()]))
 
-        critic.requires_grad_(False)
+        for weight in trained:
+            weight.requires_grad_(False)
         fake = generator(source(len(x)), y)
         with fabric.autocast():
             generator_loss = game.objective.generator(critic(fake, y).float())
         game.generator_optimiser.zero_grad()
         fabric.backward(generator_loss)
         game.generator_optimiser.step()
-        critic.requires_grad_(True)
+        for weight in trained:
+            weight.requires_grad_(True)
 
         game.step += 1
         follow(game.average, generator, min(game.average_decay, game.step / (9 + game.step)))

@@ -127,7 +127,8 @@ class Model:
         config = Config.model_validate(spec["config"])
         domain = reopen(path, spec, data, domain)
         generator, critic = build.networks(domain, config, tuple(spec["shape"]))
-        critic = build.constraint(config.constraint).build(critic, domain.geometry)
+        points = torch.zeros(build.SAMPLE, *spec["shape"])  # the weights know the true ones
+        critic = build.constraint(config.constraint, points).build(critic, domain.geometry)
         model = cls(domain, spec, generator.eval(), critic.eval())
         for name, part in model._parts().items():
             try:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 
 from torch import Tensor, nn
 from torch.optim import Adam
@@ -29,6 +30,7 @@ def fit(
     constraint: Constraint | None = None,
     rate: float = 0.02,
     batch: int = 256,
+    steps: int | None = None,
 ) -> int:
     """Raises a critic's mean difference, E f(x) - E f(y), less the constraint's penalty.
 
@@ -39,6 +41,7 @@ def fit(
         critic: trained in place; built for the constraint already.
         draw: fresh points.
         seconds: of wall time; more than 0.
+        steps: instead of seconds; those that a run returned repeat it exactly.
 
     Returns:
         Steps done.
@@ -48,7 +51,7 @@ def fit(
     optimiser = Adam(critic.parameters(), lr=rate, betas=(0.9, 0.99))
     schedule, start, step = Schedule(10**9), time.perf_counter(), 0
     critic.train()
-    while step < schedule.steps:
+    while step < schedule.steps and step != steps:
         done = step / schedule.steps
         for group in optimiser.param_groups:
             group["lr"] = rate * schedule.rate(step) * min(1, (step + 1) / 20)
@@ -65,7 +68,7 @@ def fit(
             start, seconds = time.perf_counter(), seconds - (time.perf_counter() - start)
         if step == _WARM_UP + _TIMED:
             pace = (time.perf_counter() - start) / _TIMED
-            schedule = Schedule(max(step, int(seconds / pace)))
+            schedule = Schedule(steps or max(step, int(seconds / pace)))
     if isinstance(critic, Envelope):
         critic.anneal(1)
     critic.eval()
@@ -78,24 +81,42 @@ def contest(
     judge: Callable[[nn.Module], float],
     geometry: Geometry,
     seconds: float,
-    rates: Mapping[str, float],
+    rates: Mapping[str, float] = MappingProxyType({}),
     trial: float = 0.06,
-) -> tuple[str, nn.Module]:
+    steps: Sequence[int] = (),
+) -> tuple[str, nn.Module, tuple[int, ...]]:
     """Trains each of several critics for a share `trial` of the time, and the best for the rest.
 
     Args:
         makers: name -> a fresh critic.
         judge: the larger, the better; on data that are not trained on.
+        rates: learning rates by name, where they are not .02.
+        steps: instead of seconds, those of every trial and of the long training.
 
     Returns:
-        The name of the winner, and the better of its two trainings.
+        The name of the winner, the better of its two trainings, and the steps done.
+
+    Raises:
+        ValueError: not as many steps as there are trainings.
     """
-    tried = {}
-    for name, make in makers.items():
-        critic = make()
-        fit(critic, draw, geometry, trial * seconds, rate=rates[name])
+    if steps and (len(steps) != len(makers) + 1 or min(steps) < 1):
+        raise ValueError(
+            f"steps are {len(makers) + 1} positive numbers here, for a trial of each of "
+            f"{'; '.join(makers)} and for the best, got {list(steps)}"
+        )
+    tried: dict[str, tuple[float, nn.Module]] = {}
+    done: list[int] = []
+
+    def train(name: str, seconds: float) -> nn.Module:
+        critic, given = makers[name](), steps[len(done)] if steps else None
+        rate = rates.get(name, 0.02)
+        done.append(fit(critic, draw, geometry, seconds, rate=rate, steps=given))
+        return critic
+
+    for name in makers:
+        critic = train(name, trial * seconds)
         tried[name] = judge(critic), critic
     best = max(tried, key=lambda name: tried[name][0])
-    critic = makers[best]()
-    fit(critic, draw, geometry, seconds * (1 - trial * len(makers)), rate=rates[best])
-    return best, critic if judge(critic) >= tried[best][0] else tried[best][1]
+    critic = train(best, seconds * (1 - trial * len(makers)))
+    better = critic if judge(critic) >= tried[best][0] else tried[best][1]
+    return best, better, tuple(done)

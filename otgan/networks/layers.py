@@ -11,6 +11,15 @@ from torch.nn.functional import leaky_relu
 
 from otgan.config import Norm
 
+BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
+NORMS = (
+    *BATCH_NORMS,
+    nn.GroupNorm,
+    nn.LayerNorm,
+    nn.RMSNorm,
+    nn.modules.instancenorm._InstanceNorm,
+)
+
 
 class Generator(nn.Sequential):
     """Layers from noise to a sample; called with the condition too, which it ignores."""

@@ -1,0 +1,156 @@
+"""From an ordinary critic to one that is 1-Lipschitz for a ground cost whatever its weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise, starmap
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from otgan.geometry import Geometry, Lp, NormedSpace
+from otgan.networks.layers import NORMS, LeakyReLU
+from otgan.networks.lipschitz.convolutions import OrthogonalConv
+from otgan.networks.lipschitz.rows import DualRows, L1Rows, MaxMin, Orthogonal
+from otgan.networks.potentials import Landmarks
+
+_ACTIVATIONS = (LeakyReLU, nn.LeakyReLU, nn.ReLU)
+
+
+class LipschitzCritic(nn.Sequential):
+    """1-Lipschitz layers from a sample to one value; called with the condition too, ignored."""
+
+    def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        """(n, *E) -> (n,)."""
+        return super().forward(x).squeeze(1)
+
+
+class Whiten(nn.Module):
+    """A x, the coordinates in which a norm |A x| is l2; the geometry is no part of it."""
+
+    def __init__(self, geometry: NormedSpace):
+        super().__init__()
+        self._geometry = (geometry,)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(n, *E) -> (n, k)."""
+        with torch.autocast(x.device.type, enabled=False):
+            return cast(Tensor, self._geometry[0].whiten(x))
+
+
+def lipschitz(network: nn.Module, geometry: Geometry, points: Tensor | None = None) -> nn.Module:
+    """A new critic like the network, but 1-Lipschitz for the geometry by construction.
+
+    Every layer is replaced by one of operator norm at most 1 and as many outputs, made even for
+    `MaxMin`, which stands for every activation; the last is one row of norm 1.
+
+    - Under l2, dense layers and convolutions are orthogonal.
+    - Under a norm that is l2 in other coordinates, dense orthogonal layers of these coordinates.
+    - Under any other norm, rows of dual norm at most 1 into l-infinity, and rows of l1 norm at most
+      1 from there on.
+    - Where only a metric is known, distances to landmarks, which start at the points.
+
+    Convolutions exist under l2 alone; elsewhere a convolutional critic becomes a dense one with as
+    many hidden layers, each as wide as its widest (in channels or units).
+
+    Args:
+        network: Flatten, Linear, Conv2d, LeakyReLU and ReLU layers in sequence.
+        points: a sample of the space, (k, *E); needed by convolutions, norms of images, landmarks.
+
+    Raises:
+        ValueError: another layer, normalisation above all; no points where they are needed.
+    """
+    if not isinstance(geometry, NormedSpace):
+        if points is None:
+            raise ValueError(
+                f"{geometry!r} is no norm, so its certified critic is made of distances to "
+                "landmarks: give points, a sample of the data, for them to start at"
+            )
+        return Landmarks(geometry, points)
+    layers = _weighted(network)
+    weight, convolves = layers[0].weight, isinstance(layers[0], nn.Conv2d)
+    if points is None and convolves:
+        raise ValueError(
+            "a certified critic with convolutions needs the size of its images: give points, a "
+            "sample of the data"
+        )
+    with weight.device:  # the geometry's tensors are there
+        x = torch.zeros(1, *(weight.shape[1:] if points is None else points.shape[1:]))
+        return LipschitzCritic(*_layers(geometry, layers, x))
+
+
+def _layers(
+    geometry: NormedSpace, like: Sequence[nn.Linear | nn.Conv2d], x: Tensor
+) -> Iterator[nn.Module]:
+    """1-Lipschitz layers like some, for points of the shape of x, (1, *E)."""
+    widths = [_width(layer) for layer in like]
+    if isinstance(geometry, Lp) and geometry.p == 2:
+        yield from _between(_orthogonal(like, widths, x))
+        return
+    if isinstance(like[0], nn.Conv2d):
+        widths = [max(widths)] * (len(like) - 1) + [1]
+    white = geometry.whiten(x)
+    if white is not None:
+        yield Whiten(geometry)
+        yield from _between(starmap(Orthogonal, pairwise([white.shape[1], *widths])))
+    else:
+        first = DualRows(geometry, x.shape[1:], widths[0])
+        yield from _between([first, *starmap(L1Rows, pairwise(widths))])
+
+
+def _orthogonal(
+    like: Sequence[nn.Linear | nn.Conv2d], widths: Sequence[int], x: Tensor
+) -> Iterator[nn.Module]:
+    for layer, width in zip(like, widths, strict=True):
+        made: nn.Module
+        if isinstance(layer, nn.Conv2d):
+            made = OrthogonalConv(x.shape[1], width, layer.kernel_size[0], layer.stride[0])
+        else:
+            made = Orthogonal(x[0].numel(), width)
+        x = made(x).detach()
+        yield made
+
+
+def _between(layers: Iterable[nn.Module]) -> Iterator[nn.Module]:
+    """The layers, with MaxMin between."""
+    for k, layer in enumerate(layers):
+        if k:
+            yield MaxMin()
+        yield layer
+
+
+def _width(layer: nn.Linear | nn.Conv2d) -> int:
+    """Outputs, made even but for the single value at the end."""
+    outputs = layer.weight.shape[0]
+    return outputs + outputs % 2 if outputs > 1 else 1
+
+
+def _weighted(network: nn.Module) -> list[nn.Linear | nn.Conv2d]:
+    """The layers that have weights, the last of them a row.
+
+    Raises:
+        ValueError: another kind of layer.
+    """
+    found = []
+    for module in network.modules():
+        if isinstance(module, (nn.Sequential, nn.Flatten, *_ACTIVATIONS)):
+            continue
+        if not isinstance(module, nn.Linear | nn.Conv2d) or not _square(module):
+            what = "normalisation" if isinstance(module, NORMS) else repr(module)
+            raise ValueError(
+                f"a certified critic has no {what}: build it of Flatten, Linear, square Conv2d and "
+                "LeakyReLU alone, and without normalisation (--network.critic-norm none)"
+            )
+        found.append(module)
+    if not found or found[-1].weight.shape[:-1] != (1,):
+        raise ValueError("a certified critic ends in one value: make nn.Linear(..., 1) the last")
+    return found
+
+
+def _square(layer: nn.Linear | nn.Conv2d) -> bool:
+    """Whether an orthogonal layer can stand for it."""
+    if isinstance(layer, nn.Linear):
+        return True
+    sides = (*layer.kernel_size, *layer.stride, layer.groups, *layer.dilation)
+    return sides[0] == sides[1] and sides[2] == sides[3] and set(sides[4:]) == {1}
