@@ -1,6 +1,7 @@
 """How often the two sides of `otgan.certify.bracket` hold, each against its own target.
 
-    python benchmarks/coverage.py [--repetitions 200] [--whole 100] [--cases NAME ...] [--json FILE]
+    python benchmarks/coverage.py [--repetitions 200] [--whole 100] [--steps 200]
+        [--cases NAME ...] [--json FILE]
 
 Lower side: below the population's mean difference of the critic it is for, and below W1. The
 statement is conditional on the critic, so a critic is trained once a case and certified again and
@@ -25,7 +26,7 @@ from torch import Tensor
 from otgan.certify import bracket
 from otgan.certify.bounds import mean_error, plug_in_error
 from otgan.certify.couplings import transported
-from otgan.certify.critics import certified, split, values
+from otgan.certify.critics import candidates, certified, split, values
 from otgan.geometry import Geometry, GraphMetric, Lp
 from otgan.pairs import dilation, funnels, node_funnels, product_of_lines
 
@@ -116,14 +117,16 @@ CASES = {
 }
 
 
-def measure(name, case, repetitions, seconds):
+def measure(name, case, repetitions, steps):
     """Rows of counts, one for each kind of error, out of so many repetitions."""
     generator = torch.Generator().manual_seed(1)
     torch.manual_seed(1)
     geometry = case.geometry.double()
     x, y = (split(v, generator) for v in case.draw(1000, 1000, generator))
     train, judge, _ = zip(x, y, strict=True)
-    critic, f, _ = certified(train, judge, geometry, seconds, (), generator)
+    tried = candidates(geometry, *train) if train[0].is_floating_point() else ()
+    plan = (steps // 5,) * len(tried) + (steps,) if tried else ()
+    critic, f, _ = certified(train, judge, geometry, 1, plan, generator)
     large = case.draw(LARGE, LARGE, generator)
     target = (values(f, large[0]).mean() - values(f, large[1]).mean()).item()
 
@@ -205,14 +208,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--repetitions", type=int, default=200)
     parser.add_argument("--whole", type=int, default=100)
-    parser.add_argument("--seconds", type=float, default=5, help="training time of a critic")
+    parser.add_argument("--steps", type=int, default=200, help="of a critic's training")
     parser.add_argument("--cases", nargs="+", choices=CASES, default=list(CASES))
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     start, rows = time.perf_counter(), []
     for name in arguments.cases:
-        rows += measure(name, CASES[name](), arguments.repetitions, arguments.seconds)
+        rows += measure(name, CASES[name](), arguments.repetitions, arguments.steps)
     show(rows)
     if arguments.whole:
         name = "plane, cubes + 0.5"

@@ -31,14 +31,20 @@ def mean_error(
     """
     n, m = len(x), len(y)
     if diameter is None:
-        return _deviation(x, y) * float(stats.t.ppf(1 - level, min(n, m) - 1))
+        return _deviation(x, y, (n, m)) * float(stats.t.ppf(1 - level, min(n, m) - 1))
     fixed = plug_in_error(x, y, level, diameter)
     if before is not None and _bernstein(before, (n, m), level, diameter) > fixed:
         return fixed
     return _bernstein((x, y), (n, m), level, diameter)
 
 
-def plug_in_error(x: Tensor, y: Tensor, level: float, diameter: float | None = None) -> float:
+def plug_in_error(
+    x: Tensor,
+    y: Tensor,
+    level: float,
+    diameter: float | None = None,
+    sizes: tuple[int, int] | None = None,
+) -> float:
     """How far W1 between samples may fall below its expectation, but with probability `level`.
 
     With a diameter: one point changes W1 by at most diameter / n (McDiarmid 1989, 'On the method of
@@ -52,17 +58,25 @@ def plug_in_error(x: Tensor, y: Tensor, level: float, diameter: float | None = N
 
     Args:
         x, y: an optimal potential on either sample, (n,) and (m,).
+        sizes: of the samples, where the potential is on some of their points only.
     """
+    sizes = sizes or (len(x), len(y))
     if diameter is not None:
-        return diameter * math.sqrt(math.log(1 / level) / 2 * (1 / len(x) + 1 / len(y)))
+        return diameter * math.sqrt(math.log(1 / level) / 2 * sum(1 / k for k in sizes))
     q = float(stats.t.ppf(1 - level, min(len(x), len(y)) - 1))
     beyond = q * float(stats.norm.cdf(q)) + float(stats.norm.pdf(q))
-    return _deviation(x, y) * beyond
+    return _deviation(x, y, sizes) * beyond
 
 
-def _deviation(x: Tensor, y: Tensor) -> float:
-    """Of mean(x) - mean(y)."""
-    return math.sqrt(x.var().item() / len(x) + y.var().item() / len(y))
+def heavy(x: Tensor) -> bool:
+    """Whether one of the values (n,) makes so much of their variance that normal limits are far."""
+    square = (x - x.mean()).square()
+    return bool(square.max() > max(0.15, 12 / len(x)) * square.sum())
+
+
+def _deviation(x: Tensor, y: Tensor, sizes: tuple[int, int]) -> float:
+    """Of the difference of means of so many values each, distributed as x and as y."""
+    return math.sqrt(x.var().item() / sizes[0] + y.var().item() / sizes[1])
 
 
 def _bernstein(

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from otgan.certify.bounds import mean_error, permutation_p_value, plug_in_error
+from otgan.certify.bounds import heavy, mean_error, permutation_p_value, plug_in_error
 from otgan.certify.checks import check_bracket
 from otgan.certify.couplings import affordable, coupled_in_blocks, transported
-from otgan.certify.critics import certified, split, steepest, values
+from otgan.certify.critics import FEW, certified, split, steepest, values
 from otgan.geometry import Geometry, NormedSpace, Potential
 from otgan.randomness import seeded
 
@@ -111,7 +111,7 @@ def bracket(
         before = (values(f, judge[0]), values(f, judge[1]))
         below = gap - mean_error(on_x, on_y, level, diameter, before)
         sample_lower, sample_upper, up_x, up_y = _samples(x, y, geometry, f, generator)
-        upper = sample_upper + plug_in_error(up_x, up_y, level, diameter)
+        upper = sample_upper + plug_in_error(up_x, up_y, level, diameter, (len(x), len(y)))
         return Bracket(
             max(below, 0.0),
             min(max(gap, 0.0), upper),
@@ -122,7 +122,7 @@ def bracket(
             permutation_p_value(on_x, on_y, seed),
             name,
             steepest(f, *rest, geometry),
-            _assumption(diameter),
+            _assumption(diameter, heavy(up_x) or heavy(up_y)),
             done,
             f,
         )
@@ -138,19 +138,24 @@ def _known(x: Tensor, y: Tensor, geometry: Geometry, a: Tensor | None, b: Tensor
 def _samples(
     x: Tensor, y: Tensor, geometry: Geometry, f: Potential, generator: torch.Generator
 ) -> tuple[float, float, Tensor, Tensor]:
-    """W1 between the samples from below and from above, and optimal potentials at x and at y."""
+    """W1 between the samples from below and from above, and optimal potentials at points of x
+    and of y."""
     if affordable(x, y, geometry, _LARGEST):
         cost, best = transported(x, y, geometry)
         return cost, cost, values(best, x), values(best, y)
-    cost, on_x, on_y = coupled_in_blocks(x, y, geometry, generator)
+    cost = coupled_in_blocks(x, y, geometry, generator)
     gap = (values(f, x).mean() - values(f, y).mean()).item()
-    return max(gap, 0.0), cost, on_x, on_y
+    x, y = (v[torch.randperm(len(v), generator=generator)[:FEW]] for v in (x, y))
+    best = transported(x, y, geometry)[1]
+    return max(gap, 0.0), cost, values(best, x), values(best, y)
 
 
-def _assumption(diameter: float | None) -> str:
-    if diameter is None:
-        return "finite variances, and samples so large that means are near normal"
-    return f"no two points of the populations are farther apart than {diameter:g}"
+def _assumption(diameter: float | None, doubtful: bool) -> str:
+    if diameter is not None:
+        return f"no two points of the populations are farther apart than {diameter:g}"
+    normal = "finite variances, and samples so large that means are near normal"
+    doubt = ", which is doubtful: one point makes much of a variance, so give a diameter"
+    return normal + doubt * doubtful
 
 
 def _points(v: Tensor, geometry: Geometry) -> Tensor:

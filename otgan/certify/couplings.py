@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -68,42 +67,25 @@ def lowest(f: Potential, x: Tensor, geometry: Geometry) -> Potential:
 
 def coupled_in_blocks(
     x: Tensor, y: Tensor, geometry: Geometry, generator: torch.Generator
-) -> tuple[float, Tensor, Tensor]:
+) -> float:
     """The cost of a good coupling of two samples of equal masses: at least their W1.
 
     A random coupling is made optimal within random blocks, then a few times over within blocks of
     pairs that lie close together along d(., p) - d(., q), for two random points p and q. Each time
     the cost falls or stays.
-
-    Returns:
-        The cost; and the potentials of the random blocks at the points in them, (n,) and (m,), or
-        more: a point whose mass is in two blocks is there twice.
     """
-    pairs = _random_pairs(len(x), len(y), generator)
-    blocks = _optimal(x, y, geometry, pairs)
-    on_x, on_y = (torch.cat([getattr(part, side) for part in blocks]) for side in ("on_x", "on_y"))
+    pairs, cost = _optimal(x, y, geometry, _random_pairs(len(x), len(y), generator))
     for _ in range(_SWEEPS):
-        i, j, mass = (torch.cat([getattr(part, v) for part in blocks]) for v in ("i", "j", "mass"))
-        order = torch.randperm(len(i), generator=generator)
+        i, j, _ = pairs
         ends = torch.cat([x, y])[torch.randint(len(x) + len(y), (2,), generator=generator)]
         along = [geometry.pairwise(v, ends).diff(dim=1)[:, 0] for v in (x, y)]
+        order = torch.randperm(len(i), generator=generator)  # where all are as close as any
         order = order[(along[0][i] + along[1][j])[order].argsort(stable=True)]
-        blocks = _optimal(x, y, geometry, (i[order], j[order], mass[order]))
-    return sum(part.cost for part in blocks), on_x, on_y
+        pairs, cost = _optimal(x, y, geometry, tuple(v[order] for v in pairs))
+    return cost
 
 
-class _Block(NamedTuple):
-    """Pairs (i, j) of an optimal plan, (k,), their mass, its cost, and its potentials."""
-
-    i: Tensor
-    j: Tensor
-    mass: Tensor
-    cost: float
-    on_x: Tensor
-    on_y: Tensor
-
-
-def _random_pairs(n: int, m: int, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+def _random_pairs(n: int, m: int, generator: torch.Generator) -> tuple[Tensor, ...]:
     """Both samples in random order, laid side by side: pairs (k,), (k,) and the mass of each."""
     cuts = np.union1d(np.arange(n + 1) / n, np.arange(m + 1) / m)
     middle, mass = torch.from_numpy((cuts[1:] + cuts[:-1]) / 2), torch.from_numpy(np.diff(cuts))
@@ -114,25 +96,17 @@ def _random_pairs(n: int, m: int, generator: torch.Generator) -> tuple[Tensor, T
 
 
 def _optimal(
-    x: Tensor, y: Tensor, geometry: Geometry, pairs: tuple[Tensor, Tensor, Tensor]
-) -> list[_Block]:
-    blocks = []
+    x: Tensor, y: Tensor, geometry: Geometry, pairs: tuple[Tensor, ...]
+) -> tuple[tuple[Tensor, ...], float]:
+    """The cheapest pairs within each block of pairs, and what all of them cost."""
+    parts, cost = [], 0.0
     for i, j, mass in zip(*(v.split(_BLOCK) for v in pairs), strict=True):
         (i, a), (j, b) = merged(i, mass), merged(j, mass)
         found = solve(x[i], y[j], geometry, a, b)
         row, column = found.plan.nonzero().T
-        centre = (found.potential_x.mean() + found.potential_y.mean()) / 2  # a constant is free
-        blocks.append(
-            _Block(
-                i[row],
-                j[column],
-                found.plan[row, column].to(mass),
-                found.cost.item(),
-                found.potential_x - centre,
-                found.potential_y - centre,
-            )
-        )
-    return blocks
+        parts.append((i[row], j[column], found.plan[row, column].to(mass)))
+        cost += found.cost.item()
+    return tuple(torch.cat(v) for v in zip(*parts, strict=True)), cost
 
 
 def merged(x: Tensor, a: Tensor) -> tuple[Tensor, Tensor]:

@@ -17,7 +17,7 @@ from otgan.networks.potentials import Cones, landmarks
 
 Sides = tuple[Tensor, Tensor]
 
-_FEW = 1500
+FEW = 1500
 """Points a side whose optimal potentials compete, where there are more than can be had exactly."""
 _ROWS = 2000
 _SLACK = 1e-6
@@ -55,8 +55,8 @@ def certified(
         sound = gap.isfinite() and steepest(f, *judge, geometry) <= 1 + _SLACK
         return gap.item() if sound else -math.inf
 
-    enough = affordable(*train, geometry, _FEW)
-    x, y = train if enough else (v[:_FEW] for v in train)
+    enough = affordable(*train, geometry, FEW)
+    x, y = train if enough else (v[:FEW] for v in train)
     potential = transported(x, y, geometry)[1]
     tried: dict[str, Potential] = {
         "transport, valleys": potential,
