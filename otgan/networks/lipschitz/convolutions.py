@@ -32,8 +32,7 @@ class OrthogonalConv(nn.Module):
         self.stride, moves = stride, 2 * (-(-kernel // stride) - 1)
         sizes = [inputs * stride**2] + [outputs] * (1 + moves)
         self.weights = nn.ParameterList(
-            nn.init.xavier_normal_(torch.empty(b, a))
-            for a, b in pairwise(sizes)
+            nn.init.xavier_normal_(torch.empty(b, a)) for a, b in pairwise(sizes)
         )
         reach = sizes[0] ** -0.5
         self.bias = nn.Parameter(torch.empty(outputs).uniform_(-reach, reach))
