@@ -62,7 +62,8 @@ def _supplies(paths: Paths, excess: np.ndarray, roots: np.ndarray) -> tuple[np.n
     determine the potential there (Charnes 1952, 'Optimality and degeneracy in linear programming').
     """
     degree = int(np.diff(paths.links.indptr).max())
-    unit = excess.clip(min=0).sum() / 2.0 ** (61 - (degree + 2).bit_length())
+    bits = min(46, 61 - (degree + 2).bit_length())  # finer than that is rounding of the masses
+    unit = excess.clip(min=0).sum() / 2.0**bits
     supply = np.rint(excess / unit).astype(np.int64) + (excess != 0)
     total = np.zeros(len(roots), np.int64)
     np.add.at(total, paths.components, supply)
