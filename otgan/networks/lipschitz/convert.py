@@ -106,10 +106,19 @@ def _orthogonal(
         made: nn.Module
         if isinstance(layer, nn.Conv2d):
             made = OrthogonalConv(x.shape[1], width, layer.kernel_size[0], layer.stride[0])
+        elif x.dim() == 4 and 1 < width < x[0].numel():
+            made = _narrowing(x.shape[1:], width)
         else:
             made = Orthogonal(x[0].numel(), width)
         x = made(x).detach()
         yield made
+
+
+def _narrowing(shape: Sequence[int], width: int) -> nn.Module:
+    """From a grid to fewer units: first fewer channels, since large matrices take the time."""
+    channels, pixels = shape[0], shape[1] * shape[2]
+    fewer = min(channels, -(-width // pixels))
+    return nn.Sequential(OrthogonalConv(channels, fewer, 1), Orthogonal(fewer * pixels, width))
 
 
 def _between(layers: Iterable[nn.Module]) -> Iterator[nn.Module]:

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import conv2d, pad, pixel_unshuffle
+from torch.nn.functional import linear, pad, pixel_unshuffle
 
 from otgan.networks.lipschitz.rows import orthogonal
 
@@ -45,16 +45,15 @@ class OrthogonalConv(nn.Module):
         with torch.autocast(x.device.type, enabled=False):  # bfloat16 breaks the certificate
             x = x.to(torch.promote_types(x.dtype, self.bias.dtype))
             height, width = (-side % self.stride for side in x.shape[-2:])
-            x = pixel_unshuffle(pad(x, (0, width, 0, height)), self.stride)
+            x = pixel_unshuffle(pad(x, (0, width, 0, height)), self.stride).movedim(1, 3)
             for k, weight in enumerate(self.weights):
                 if k:
                     x = _moved(x, k - 1)
-                matrix = orthogonal(weight).to(x.dtype)
-                x = conv2d(x, matrix[..., None, None])
-            return x + self.bias.to(x.dtype)[:, None, None]
+                x = linear(x, orthogonal(weight).to(x.dtype))
+            return (x + self.bias.to(x.dtype)).movedim(3, 1)
 
 
 def _moved(x: Tensor, k: int) -> Tensor:
-    """Half of the channels moved by one pixel: down, right, up, left for k = 0, 1, 2, 3, ..."""
-    kept, moved = x.chunk(2, 1)
-    return torch.cat([kept, moved.roll(-1 if k % 4 > 1 else 1, 2 + k % 2)], 1)
+    """Half of the channels of (n, h, w, c) moved: down, right, up, left for k = 0, 1, 2, 3, ..."""
+    kept, moved = x.chunk(2, 3)
+    return torch.cat([kept, moved.roll(-1 if k % 4 > 1 else 1, 1 + k % 2)], 3)
