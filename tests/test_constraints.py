@@ -8,9 +8,10 @@ from duel import game
 from torch import nn
 
 from otgan.config import Constraint as Settings
-from otgan.constraints import SlopePenalty, SpectralNorm, WeightClipping
-from otgan.geometry import Lp, MetricSpace
+from otgan.constraints import Certified, SlopePenalty, SpectralNorm, WeightClipping
+from otgan.geometry import Lp, MetricSpace, Power
 from otgan.networks import dcgan, mlp
+from otgan.objectives import NonSaturating
 
 
 class Discrete(MetricSpace):
@@ -169,6 +170,24 @@ def test_mixing_conditions_in_secant_pairs_would_charge_for_them():
     wrong = SlopePenalty("one").penalty(line, lambda z: critic(z, mixed), x, fake, 0)
     assert own.item() == pytest.approx(0, abs=1e-6)
     assert wrong > 100
+
+
+def test_a_certified_critic_pays_nothing_and_differentiates_once():
+    play = game(Lp(2), Certified())
+    x, fake = torch.randn(6, 2), torch.randn(6, 2)
+    loss, penalty, gap = play.critic_loss(x, fake, None, 0)
+    assert penalty.item() == 0 and not penalty.requires_grad
+    torch.testing.assert_close(loss.detach(), -gap)
+    loss.backward()
+    assert all(p.grad is not None and not p.grad.requires_grad for p in play.critic.parameters())
+
+
+def test_a_cost_that_is_no_metric_has_no_distance_to_train_on():
+    squared = Power(Lp(2), 2)
+    for constraint in (SlopePenalty("one"), Certified(torch.randn(4, 2)), WeightClipping()):
+        with pytest.raises(ValueError, match=r"otgan\.transport"):
+            game(squared, constraint)
+    game(squared, WeightClipping(), objective=NonSaturating())
 
 
 def test_settings_and_constraint_agree_on_their_defaults():

@@ -9,10 +9,10 @@ from duel import game
 from lightning_fabric import Fabric
 from torch import nn
 
-from otgan.constraints import Constraint, SlopePenalty, SpectralNorm, WeightClipping
+from otgan.constraints import Certified, Constraint, SlopePenalty, SpectralNorm, WeightClipping
 from otgan.data import Batches, Samples
 from otgan.engine import Schedule, train
-from otgan.geometry import Lp
+from otgan.geometry import Lp, Pullback
 from otgan.monitors import HeldOut, largest_slope
 from otgan.networks import dcgan, mlp
 from otgan.objectives import OBJECTIVES, Kantorovich, Minimax, NonSaturating
@@ -146,7 +146,7 @@ def test_one_forward_pass_or_two_give_the_values_of_each_batch_apart(norm):
 
 
 @pytest.mark.parametrize(
-    "constraint", [SlopePenalty(every=3), WeightClipping(), SpectralNorm()], ids=str
+    "constraint", [SlopePenalty(every=3), WeightClipping(), SpectralNorm(), Certified()], ids=str
 )
 @pytest.mark.parametrize("norm", ["none", "batch"])
 def test_a_resumed_game_is_the_same_game_bit_for_bit(constraint, norm):
@@ -276,6 +276,17 @@ def test_the_estimate_is_the_held_out_mean_difference_in_data_units():
     assert figures == pytest.approx(expected)
 
 
+def test_a_ground_cost_of_its_own_weights_is_not_trained_with_the_critic():
+    torch.manual_seed(0)
+    embedding = nn.Linear(2, 3)
+    ruler = Pullback(Lp(2), embedding)
+    done = game(ruler, Certified(torch.randn(8, 2)), steps=3)
+    before = copy.deepcopy(ruler.state_dict())
+    list(train(done, batches(), source))
+    assert all(torch.equal(v, before[k]) for k, v in ruler.state_dict().items())
+    assert not any(p.requires_grad for p in ruler.parameters())
+
+
 @pytest.mark.parametrize("every", [1, 2, 3])
 def test_the_penalty_is_logged_whichever_step_charges_it(every):
     done = game(Lp(2), SlopePenalty(every=every), networks=(Shift(), Ramp()), critic_steps=6)
@@ -302,10 +313,11 @@ def test_the_largest_slope_is_found_where_it_is():
 
 
 @pytest.mark.slow
-def test_a_generator_finds_its_data():
+@pytest.mark.parametrize("constraint", [SlopePenalty("one"), Certified()], ids=str)
+def test_a_generator_finds_its_data(constraint):
     """A Gaussian moves onto another: exact W1 to held-out data falls to the real-to-real floor."""
     data, held_out = cloud(2000).x, cloud(4000).x[2000:2500]
-    done = play(SlopePenalty("one"), steps=400, critic_steps=3, decay=0.5)
+    done = play(constraint, steps=400, critic_steps=3, decay=0.5)
     monitor = HeldOut(held_out, data[:500], source)
     start = monitor(done)["exact"]
     list(train(done, batches(Samples(data), 64), source))
