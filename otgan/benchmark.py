@@ -22,9 +22,9 @@ from otgan.certify.fitting import contest, fit
 from otgan.config import InputError, suggest
 from otgan.constraints import Certified, Constraint, SlopePenalty, SpectralNorm, WeightClipping
 from otgan.costs import named
-from otgan.geometry import NormedSpace
+from otgan.geometry import Mahalanobis, NormedSpace
 from otgan.networks import mlp
-from otgan.networks.potentials import Cones, landmarks
+from otgan.networks.potentials import Cones, Landmarks
 from otgan.pairs import Pair, Sets, funnels
 from otgan.report.files import replacing
 
@@ -57,16 +57,14 @@ class Method:
     certified: bool
 
 
-def run(
-    tasks: Iterable[Task], file: Path | None, geometry: NormedSpace
-) -> Iterator[dict[str, Any]]:
+def run(tasks: Iterable[Task], file: Path | None) -> Iterator[dict[str, Any]]:
     """Rows of the table, one a task, in order; those in the file already are not run again."""
     rows = json.loads(file.read_text()) if file and file.exists() else []
     for task in tasks:
         key = asdict(task)
         row = next((r for r in rows if all(r.get(k) == v for k, v in key.items())), None)
         if row is None:
-            row = {**key, **_measure(task, geometry)}
+            row = {**key, **_measure(task)}
             rows.append(row)
             if file:
                 with replacing(file) as part:
@@ -74,9 +72,25 @@ def run(
         yield row
 
 
-def _measure(task: Task, geometry: NormedSpace) -> dict[str, Any]:
+def ruler(cost: str, dim: int) -> NormedSpace:
+    """The ground cost of a name; plain "mahalanobis" is of a random covariance with condition
+    number 1e4.
+
+    Raises:
+        InputError: it is no norm.
+    """
+    axes = torch.linalg.qr(torch.randn(dim, dim, generator=torch.Generator().manual_seed(0)))[0]
+    covariance = axes * torch.logspace(-2, 2, dim) @ axes.mT
+    geometry = Mahalanobis(covariance) if cost == "mahalanobis" else named(cost).float()
+    if not isinstance(geometry, NormedSpace):
+        raise InputError(f"--cost {cost} is no norm, and these pairs are made for norms")
+    return geometry
+
+
+def _measure(task: Task) -> dict[str, Any]:
     torch.set_num_threads(task.threads)
     torch.manual_seed(task.seed)
+    geometry = ruler(task.cost, task.dim)
     pair = funnels(geometry, task.dim, task.sets, task.number, task.keep, task.seed)
     generator = torch.Generator().manual_seed(task.seed + 1)
     method, start = METHODS[task.method], time.perf_counter()
@@ -123,8 +137,9 @@ METHODS: dict[str, Method] = {
     "spectral-norm": _network(SpectralNorm, 1e-3),
     "gp": _network(lambda: SlopePenalty("two"), 1e-3),
     "lp": _network(lambda: SlopePenalty("one"), 1e-3),
+    "lp-auto": _network(lambda: SlopePenalty("one", "auto"), 1e-3),
     "layers": _network(Certified, 5e-3, certified=True),
-    "landmarks": _envelope(landmarks, lambda dim: 256),
+    "landmarks": _envelope(Landmarks, lambda dim: 256),
     "cones": _envelope(Cones, lambda dim: max(16, min(128, 4096 // dim))),
 }
 
@@ -151,9 +166,7 @@ def command(
         _among(name, get_args(Sets), "--sets")
     for name in methods:
         _among(name, METHODS, "--methods")
-    geometry = named(cost).float()
-    if not isinstance(geometry, NormedSpace):
-        raise InputError(f"--cost {cost} is no norm, and these pairs are made for norms")
+    ruler(cost, 1)
     for what, values in (("--dims", dims), ("--numbers", numbers), ("--threads", [threads])):
         if not values or min(values) < 1:
             raise InputError(f"{what} are whole numbers from 1, got {values}")
@@ -168,7 +181,7 @@ def command(
     ]
     rows = []
     try:
-        for row in run(tasks, file, geometry):
+        for row in run(tasks, file):
             rows.append(row)
             print(
                 f"{len(rows)}/{len(tasks)} {_label(row)} {row['method']}: {_figures([row])}",

@@ -113,7 +113,7 @@ def test_nodes_of_a_graph_are_landmarks_that_stay():
     geometry = GraphMetric.from_networkx(nx.karate_club_graph(), weight=None)
     nodes = torch.arange(34)
     f = Landmarks(geometry, nodes[::5])
-    assert [name for name, _ in f.named_parameters()] == ["bias"]
+    assert [name for name, _ in f.named_parameters()] == ["bias", "radii"]
     with torch.no_grad():
         f.bias.normal_(generator=torch.Generator().manual_seed(0))
     values = f(nodes).detach()

@@ -13,7 +13,7 @@ from otgan.certify.couplings import affordable, lowest, transported
 from otgan.certify.fitting import contest
 from otgan.geometry import Geometry, GraphMetric, Lp, NormedSpace, Potential
 from otgan.geometry.base import flat
-from otgan.networks.potentials import Cones, landmarks
+from otgan.networks.potentials import Cones, Landmarks
 
 Sides = tuple[Tensor, Tensor]
 
@@ -108,7 +108,7 @@ def _trained(
 
 def candidates(geometry: Geometry, x: Tensor, y: Tensor) -> dict[str, Callable[[], nn.Module]]:
     """Certified critics for a ground cost, by name, each from a sample of either side."""
-    kinds: dict[str, Callable[..., nn.Module]] = {"landmarks": landmarks}
+    kinds: dict[str, Callable[..., nn.Module]] = {"landmarks": Landmarks}
     if isinstance(geometry, NormedSpace) and (
         isinstance(geometry, Lp) or geometry.whiten(x[:1]) is not None
     ):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
+from statistics import median
 from types import MappingProxyType
 
 from torch import Tensor, nn
@@ -18,7 +20,7 @@ from otgan.objectives import Kantorovich
 Draw = Callable[[int], tuple[Tensor, Tensor]]
 """n -> n points of each distribution, (n, *E), (n, *E)."""
 
-_WARM_UP, _TIMED = 3, 12
+_TIMED = 15
 
 
 def fit(
@@ -34,8 +36,8 @@ def fit(
 ) -> int:
     """Raises a critic's mean difference, E f(x) - E f(y), less the constraint's penalty.
 
-    Adam (.9, .99), a short warm-up, linear decay of the rate over the second half; the temperature
-    of an `Envelope` falls to 0. The budget becomes a number of steps as soon as a few are timed.
+    Adam (.9, .99), a short warm-up, then linear decay of the rate; the temperature of an `Envelope`
+    falls to 0. The budget becomes a number of steps as soon as a few are timed.
 
     Args:
         critic: trained in place; built for the constraint already.
@@ -49,7 +51,7 @@ def fit(
     constraint = constraint or Constraint()
     loss = CriticLoss(critic, geometry, Kantorovich(), constraint)
     optimiser = Adam(critic.parameters(), lr=rate, betas=(0.9, 0.99))
-    schedule, start, step = Schedule(10**9), time.perf_counter(), 0
+    schedule, marks, step = Schedule(10**9, decay=1), [time.perf_counter()], 0
     critic.train()
     while step < schedule.steps and step != steps:
         done = step / schedule.steps
@@ -64,11 +66,12 @@ def fit(
         optimiser.step()
         constraint.project(critic)
         step += 1
-        if step == _WARM_UP:
-            start, seconds = time.perf_counter(), seconds - (time.perf_counter() - start)
-        if step == _WARM_UP + _TIMED:
-            pace = (time.perf_counter() - start) / _TIMED
-            schedule = Schedule(steps or max(step, int(seconds / pace)))
+        if step <= _TIMED:
+            marks.append(time.perf_counter())
+        if step == _TIMED:
+            pace = median(b - a for a, b in pairwise(marks))  # the first few are slower
+            left = int((seconds - (marks[-1] - marks[0])) / pace)
+            schedule = Schedule(steps or step + max(0, left), decay=1)
     if isinstance(critic, Envelope):
         critic.anneal(1)
     critic.eval()

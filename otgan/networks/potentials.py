@@ -58,10 +58,12 @@ class Envelope(nn.Module, ABC):
 
 
 class Landmarks(Envelope):
-    """Distances to points: certified for any metric (McShane 1934, Kuratowski 1935).
+    """Distances to points and to spheres around them, |d(x, a_k) - r_k|: certified for any metric
+    (McShane 1934, Kuratowski 1935).
 
     Where points are real vectors the landmarks move; elsewhere (the nodes of a graph) they stay and
-    only their biases are learned.
+    only their radii and biases are learned. Under a norm that is l2 in some coordinates, distances
+    are products of matrices.
 
     Args:
         points: where the landmarks start, (K, *E): a sample of the data.
@@ -89,10 +91,21 @@ class Landmarks(Envelope):
             if isinstance(geometry, NormedSpace):
                 away = away * _start(away[0].numel())
             self.places = nn.Parameter((away / self.spread).detach())
+        self.radii = nn.Parameter(torch.zeros_like(self.bias))
 
     def heads(self, x: Tensor) -> Tensor:
-        points = self.centre + self.spread * self.places if self.moves else self.centre
-        return self.geometry.pairwise(x, points) / self.unit
+        return (self._distances(x) - self.radii).abs()
+
+    def _distances(self, x: Tensor) -> Tensor:
+        """(n, *E) -> (n, K), in units."""
+        if not self.moves:
+            return self.geometry.pairwise(x, self.centre) / self.unit
+        away = self.spread * self.places
+        if isinstance(self.geometry, NormedSpace):
+            white = [self.geometry.whiten(v) for v in (x - self.centre, away)]
+            if white[0] is not None and white[1] is not None:
+                return _square_distances(white[0] / self.unit, white[1] / self.unit).sqrt()
+        return self.geometry.pairwise(x, self.centre + away) / self.unit
 
 
 class Cones(Envelope):
@@ -169,15 +182,18 @@ class Cones(Envelope):
         z = torch.baddbmm(start, x.expand(len(q), *x.shape), q)
         if q.shape[2] == x.shape[1]:
             return z
-        whole = (x.square().sum(1) - 2 * self.places @ x.mT) + self.places.square().sum(
-            1, keepdim=True
-        )
-        rest = (whole - z.square().sum(2)).clamp_min(0) + _FLAT
-        return torch.cat([z, rest.sqrt()[..., None]], 2)
+        rest = _square_distances(self.places, x) - z.square().sum(2)
+        return torch.cat([z, (rest.clamp_min(0) + _FLAT).sqrt()[..., None]], 2)
 
 
 _FLAT = 1e-6
 """Added under square roots, in squared units: a norm without a kink is still 1-Lipschitz."""
+
+
+def _square_distances(x: Tensor, y: Tensor) -> Tensor:
+    """|x - y|^2 + _FLAT as a product of matrices, (n, d), (m, d) -> (n, m)."""
+    squares = x.square().sum(1, keepdim=True) + y.square().sum(1)
+    return torch.addmm(squares, x, y.mT, alpha=-2).clamp_min(0) + _FLAT
 
 
 def _start(size: int) -> float:
@@ -206,13 +222,6 @@ def _norm(v: Tensor, p: float) -> Tensor:
     if p == 2:
         return (v.square().sum(2) + _FLAT).sqrt()
     return torch.linalg.vector_norm(v, p, dim=2)
-
-
-def landmarks(geometry: Geometry, points: Tensor, side: Side = "peaks") -> Envelope:
-    """`Landmarks`; where the norm is l2 in some coordinates, by products of matrices."""
-    if isinstance(geometry, NormedSpace) and geometry.whiten(points[:1]) is not None:
-        return Cones(geometry, points, side, blocks=1, rank=0)
-    return Landmarks(geometry, points, side)
 
 
 def cayley(w: Tensor) -> Tensor:

@@ -138,6 +138,8 @@ def _clouds(points: Tensor, metric: NormedSpace) -> _Family:
         return metric.pairwise(x, points.to(x).flatten(0, 1)).view(len(x), *points.shape[:2])
 
     def nearest(x: Tensor, which: Tensor) -> Tensor:
+        if points.shape[1] == 1:
+            return points.to(x)[which, 0]
         index = all_distances(x)[torch.arange(len(x)), which].argmin(1)
         return points.to(x)[which, index]
 
