@@ -124,7 +124,7 @@ def test_normal_limits_are_doubted_where_one_point_makes_the_variance():
 
 
 def test_more_confidence_widens_the_bracket():
-    x, y = normal(100) + SHIFT, normal(100, seed=1)
+    x, y = normal(300) + 2 * SHIFT, normal(300, seed=1)
     narrow, wide = quick(x, y, Lp(2), confidence=0.5), quick(x, y, Lp(2), confidence=0.99)
     assert wide.lower < narrow.lower < narrow.upper < wide.upper
 
@@ -141,7 +141,7 @@ def test_each_side_is_right_as_often_as_it_says():
     above = below = 0
     for seed in range(20):
         x, y = normal(60, 1, seed) + 0.5, normal(60, 1, seed + 100)
-        found = quick(x, y, Lp(2), seed=seed, steps=(1, 1, 1, 1, 2))
+        found = quick(x, y, Lp(2), seed=seed, steps=(1, 1, 1, 1, 1, 2))
         above += found.lower > 0.5
         below += found.upper < 0.5
     assert above <= 2 and below <= 2
@@ -149,7 +149,7 @@ def test_each_side_is_right_as_often_as_it_says():
 
 def test_equal_distributions_are_not_told_apart():
     found = [
-        quick(normal(80, 2, s), normal(60, 2, s + 50), Lp(2), seed=s, steps=(1, 1, 1, 1, 5))
+        quick(normal(80, 2, s), normal(60, 2, s + 50), Lp(2), seed=s, steps=(1, 1, 1, 1, 1, 5))
         for s in range(8)
     ]
     assert max(f.lower for f in found) < 0.05
@@ -247,7 +247,7 @@ def test_a_repeat_by_steps_is_exact_and_touches_no_generator():
     assert bracket(x, y, Lp(2), steps=first.steps) == first
     assert bracket(x, y, Lp(2), steps=first.steps, seed=1) != first
     torch.set_rng_state(state)
-    assert len(first.steps) == 5 and min(first.steps) >= 15
+    assert len(first.steps) == 6 and min(first.steps) >= 15
 
 
 def test_a_bracket_leaves_the_global_generator_and_its_arguments_alone():
@@ -294,7 +294,7 @@ def test_a_critic_that_is_too_steep_is_not_chosen(monkeypatch):
 
     monkeypatch.setattr(critics, "means", lambda x, y, g: lambda z: 5 * means(x, y, g)(z))
     x, y = normal(60) + SHIFT, normal(60, seed=1)
-    name, f, _ = certified((x, y), (x, y), Lp(2), 1, (1, 1, 1, 1, 1), rng())
+    name, f, _ = certified((x, y), (x, y), Lp(2), 1, (1,) * 6, rng())
     assert name != "means"
     assert steepest(f, x, y, Lp(2)) <= 1 + 1e-9
 
@@ -422,7 +422,7 @@ ARGUMENTS = {
     "small diameter": ({"diameter": 0.5}, "farther than a diameter of 0.5"),
     "shapes": ({"x": normal(50, 3)}, "cannot move"),
     "nan": ({"x": normal(50) * math.nan}, "NaN or infinity"),
-    "other steps": ({"steps": (1, 2)}, "steps are 5 positive numbers here"),
+    "other steps": ({"steps": (1, 2)}, "steps are 6 positive numbers here"),
     "weights": ({"a": -torch.ones(60)}, "negative weight"),
     "infinite cost": ({"geometry": Power(Discrete(), 1e-3), "x": normal(60) * INF}, "infinity"),
 }
@@ -448,7 +448,7 @@ def test_whole_brackets_hold_as_often_as_they_say():
     held = 0
     for seed in range(100):
         x, y = normal(100, 1, seed) + 1, 1.5 * normal(80, 1, seed + 500)
-        found = quick(x, y, Lp(2), seed=seed, steps=(1, 1, 1, 1, 3))
+        found = quick(x, y, Lp(2), seed=seed, steps=(1, 1, 1, 1, 1, 3))
         held += found.lower <= _between_normals(1, 0.5) <= found.upper
     assert held >= 90
 

@@ -21,7 +21,7 @@ RNG = np.random.default_rng(0)
 A, B = RNG.uniform(size=(60, 2)), RNG.uniform([1, 0], [2, 1], (50, 2))
 NAMES = np.array(["Ulm", "Bonn", "Kiel", "Hof"])
 ROADS = "source,target,length\nUlm,Bonn,2\nBonn,Kiel,3\nKiel,Ulm,4\nHof,Bonn,1.5\n"
-STEPS = ["--steps", "2", "2", "2", "2", "5"]
+STEPS = ["--steps", "2", "2", "2", "2", "2", "5"]
 FEWER = ["--steps", "2", "2", "5"]
 
 
@@ -80,7 +80,7 @@ def test_the_report_has_what_programs_read(files, capsys):
         "cost": pytest.approx(partial),
         "points": [60, 50],
     }
-    assert (report["seed"], report["steps"], report["confidence"]) == (3, [2, 2, 2, 2, 5], 0.95)
+    assert (report["seed"], report["steps"], report["confidence"]) == (3, [2, 2, 2, 2, 2, 5], 0.95)
     assert report["p_value"] < 0.01 and report["slope"] <= 1 + 1e-9
     samples, populations = out.split("The populations")
     assert f"W1 = {report['sample']['upper']:.6g}, exact" in samples
@@ -400,7 +400,7 @@ BAD = {
     "leave out": (None, [*POINTS, "--leave-out", "1"], "--leave-out is a share between 0 and 1"),
     "seed": (None, [*POINTS, "--seed", "-1"], "--seed is a whole number from 0"),
     "threads": (None, [*POINTS, "--threads", "0"], "--threads is a number of cores"),
-    "steps": (None, [*POINTS, "--steps", "1", "2"], "steps are 5 positive numbers here"),
+    "steps": (None, [*POINTS, "--steps", "1", "2"], "steps are 6 positive numbers here"),
     "symmetrise": (None, [*POINTS, "--symmetrise"], "--symmetrise is for graphs"),
     "no weights": (None, [*POINTS, "--weights", "w"], "'a.npy' has no weights 'w'"),
     "no column of weights": (

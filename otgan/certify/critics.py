@@ -13,6 +13,8 @@ from otgan.certify.couplings import affordable, lowest, transported
 from otgan.certify.fitting import contest
 from otgan.geometry import Geometry, GraphMetric, Lp, NormedSpace, Potential
 from otgan.geometry.base import flat
+from otgan.networks import mlp
+from otgan.networks.lipschitz import Measured, lipschitz
 from otgan.networks.potentials import Cones, Landmarks
 
 Sides = tuple[Tensor, Tensor]
@@ -102,24 +104,62 @@ def _trained(
     def judge(critic: nn.Module) -> float:
         return score(in_double(critic, geometry))
 
-    name, critic, done = contest(candidates(plain, x, y), draw, judge, plain, seconds, steps=steps)
+    tried, rates = candidates(plain, x, y), {"layers": 5e-3}
+    name, critic, done = contest(tried, draw, judge, plain, seconds, rates, steps=steps)
     return name, in_double(critic, geometry), done
 
 
 def candidates(geometry: Geometry, x: Tensor, y: Tensor) -> dict[str, Callable[[], nn.Module]]:
     """Certified critics for a ground cost, by name, each from a sample of either side."""
-    kinds: dict[str, Callable[..., nn.Module]] = {"landmarks": Landmarks}
+
+    def envelope(kind: Callable[..., nn.Module], number: int, side: str) -> Callable:
+        points = x if side == "peaks" else y
+        return lambda: kind(geometry, points[:number], side)
+
+    kinds: dict[str, tuple[Callable[..., nn.Module], int]] = {"landmarks": (Landmarks, 256)}
     if isinstance(geometry, NormedSpace) and (
         isinstance(geometry, Lp) or geometry.whiten(x[:1]) is not None
     ):
-        kinds["cones"] = Cones
-    number = {"landmarks": 256, "cones": 64}
+        kinds["cones"] = Cones, 64
+    found = {
+        f"{name}, {side}": envelope(*kind, side)
+        for name, kind in kinds.items()
+        for side in ("peaks", "valleys")
+    }
+    if isinstance(geometry, NormedSpace):
+        found["layers"] = lambda: layers(geometry, torch.cat([x, y]))
+    return found
 
-    def make(kind: str, side: str) -> Callable[[], nn.Module]:
-        points = x if side == "peaks" else y
-        return lambda: kinds[kind](geometry, points[: number[kind]], side)
 
-    return {f"{kind}, {side}": make(kind, side) for kind in kinds for side in ("peaks", "valleys")}
+def layers(geometry: NormedSpace, points: Tensor) -> nn.Module:
+    """A dense critic that is 1-Lipschitz in a norm, for data like a sample of it, (n, *E)."""
+    network = mlp(tuple(points.shape[1:]), latent=1, width=max(128, 2 * points[0].numel()))[1]
+    return Scaled(lipschitz(network, geometry, points), points)
+
+
+class Scaled(nn.Module):
+    """A network that sees points in units of their own spread.
+
+    Args:
+        unit: of its answers; by default the same spread, which leaves every slope as it is.
+    """
+
+    centre: Tensor
+    spread: Tensor
+    unit: Tensor
+
+    def __init__(self, network: nn.Module, points: Tensor, unit: float | None = None):
+        super().__init__()
+        spread = (points - points.mean(0)).square().mean().sqrt()
+        spread = torch.where(spread > 0, spread, 1)
+        self.network = network
+        self.register_buffer("centre", points.mean(0))
+        self.register_buffer("spread", spread)
+        self.register_buffer("unit", spread if unit is None else torch.tensor(unit))
+
+    def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        """(n, *E) -> (n,)."""
+        return self.unit * self.network((x - self.centre) / self.spread)
 
 
 def in_double(critic: nn.Module, geometry: Geometry) -> nn.Module:
@@ -127,8 +167,10 @@ def in_double(critic: nn.Module, geometry: Geometry) -> nn.Module:
     a ruler rounded to 7 digits would certify slopes up to 1.0000001."""
     critic = copy.deepcopy(critic).double()
     for module in critic.modules():
-        if isinstance(getattr(module, "geometry", None), Geometry):
+        if isinstance(module, Landmarks | Cones):
             module.geometry = geometry
+        if isinstance(module, Measured) and isinstance(geometry, NormedSpace):
+            module.ruler = (geometry,)
     return critic.eval()
 
 

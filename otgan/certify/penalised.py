@@ -6,9 +6,9 @@ import copy
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from otgan.certify.critics import in_double, split, steepest, values
+from otgan.certify.critics import Scaled, in_double, split, steepest, values
 from otgan.certify.fitting import fit
 from otgan.constraints import SlopePenalty
 from otgan.geometry import Geometry
@@ -49,7 +49,9 @@ def penalised(
     (x, _, x_rest), (y, _, y_rest) = (split(v.double(), generator) for v in (x, y))
     few = min(len(x), len(y))
     with seeded(seed, torch.device("cpu")):
-        critic = _Scaled(x, y, geometry.distance(x[:few], y[:few]).mean().item())
+        network = mlp(tuple(x.shape[1:]), latent=1, width=128)[1]
+        unit = geometry.distance(x[:few], y[:few]).mean().item()
+        critic = Scaled(network, torch.cat([x, y]).float(), unit or 1.0)
         constraint = SlopePenalty("two" if geometry.slopes == "gradient" else "one", "auto")
         constraint.build(critic, geometry)
         plain, single = copy.deepcopy(geometry).float(), (x.float(), y.float())
@@ -64,22 +66,3 @@ def penalised(
         f = in_double(critic, geometry)
         gap = values(f, x_rest).mean() - values(f, y_rest).mean()
         return Penalised(gap.item(), steepest(f, x_rest, y_rest, geometry), done)
-
-
-class _Scaled(nn.Module):
-    """A network that sees points in units of their own spread, and answers in those of the cost."""
-
-    centre: Tensor
-    spread: Tensor
-
-    def __init__(self, x: Tensor, y: Tensor, unit: float):
-        super().__init__()
-        both = torch.cat([x, y]).float()
-        spread = (both - both.mean(0)).square().mean().sqrt()
-        self.register_buffer("centre", both.mean(0))
-        self.register_buffer("spread", torch.where(spread > 0, spread, 1))
-        self.unit = unit or 1.0
-        self.network = mlp(tuple(x.shape[1:]), latent=1, width=128)[1]
-
-    def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
-        return self.unit * self.network((x - self.centre) / self.spread)

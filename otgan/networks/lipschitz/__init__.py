@@ -2,13 +2,14 @@
 
 from otgan.networks.lipschitz.convert import LipschitzCritic, lipschitz
 from otgan.networks.lipschitz.convolutions import OrthogonalConv
-from otgan.networks.lipschitz.rows import DualRows, L1Rows, MaxMin, Orthogonal
+from otgan.networks.lipschitz.rows import DualRows, L1Rows, MaxMin, Measured, Orthogonal
 
 __all__ = [
     "DualRows",
     "L1Rows",
     "LipschitzCritic",
     "MaxMin",
+    "Measured",
     "Orthogonal",
     "OrthogonalConv",
     "lipschitz",

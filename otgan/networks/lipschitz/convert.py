@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from otgan.geometry import Geometry, Lp, NormedSpace
 from otgan.networks.layers import NORMS, LeakyReLU
 from otgan.networks.lipschitz.convolutions import OrthogonalConv
-from otgan.networks.lipschitz.rows import DualRows, L1Rows, MaxMin, Orthogonal
+from otgan.networks.lipschitz.rows import DualRows, L1Rows, MaxMin, Measured, Orthogonal
 from otgan.networks.potentials import Landmarks
 
 _ACTIVATIONS = (LeakyReLU, nn.LeakyReLU, nn.ReLU)
@@ -26,17 +26,17 @@ class LipschitzCritic(nn.Sequential):
         return super().forward(x).squeeze(1)
 
 
-class Whiten(nn.Module):
-    """A x, the coordinates in which a norm |A x| is l2; the geometry is no part of it."""
+class Whiten(Measured, nn.Module):
+    """A x, the coordinates in which a norm |A x| is l2."""
 
     def __init__(self, geometry: NormedSpace):
         super().__init__()
-        self._geometry = (geometry,)
+        self.ruler = (geometry,)
 
     def forward(self, x: Tensor) -> Tensor:
         """(n, *E) -> (n, k)."""
         with torch.autocast(x.device.type, enabled=False):
-            return cast(Tensor, self._geometry[0].whiten(x))
+            return cast(Tensor, self.ruler[0].whiten(x))
 
 
 def lipschitz(network: nn.Module, geometry: Geometry, points: Tensor | None = None) -> nn.Module:

@@ -62,11 +62,22 @@ class Orthogonal(Rows):
         return orthogonal(self.weight)
 
 
-class DualRows(Rows):
+class Measured:
+    """A layer that measures with a norm which is no part of it: it saves and trains its own weights
+    alone.
+
+    Attributes:
+        ruler: the norm, in a tuple, where a module would make it a part.
+    """
+
+    ruler: tuple[NormedSpace]
+
+
+class DualRows(Measured, Rows):
     """Rows of dual norm at most 1: a normed space to l-infinity.
 
     Args:
-        geometry: the norm; no part of the layer, which saves and trains its own weights alone.
+        geometry: the norm.
         shape: of a point, E.
         outputs: rows.
     """
@@ -75,10 +86,10 @@ class DualRows(Rows):
         weight = torch.randn(outputs, *shape)
         norms = geometry.dual_norm(weight).view(-1, *[1] * len(shape))
         super().__init__(weight / norms, 0.1)
-        self._geometry = (geometry,)
+        self.ruler = (geometry,)
 
     def matrix(self) -> Tensor:
-        (geometry,) = self._geometry
+        (geometry,) = self.ruler
         return flat(self.weight) / geometry.dual_norm(self.weight).unsqueeze(1).clamp_min(1)
 
 
