@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 from collections.abc import Callable
 from functools import partial
@@ -11,6 +12,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from otgan import config as settings
+from otgan.conditions import Condition
 from otgan.config import Config, InputError, suggest
 from otgan.constraints import Certified, Constraint, SlopePenalty, SpectralNorm, WeightClipping
 from otgan.domain import Domain
@@ -49,6 +51,15 @@ def fabric(config: Config) -> Fabric:
         ) from None
 
 
+def condition(domain: Domain, config: Config) -> Condition | None:
+    """What critic and generator are told.
+
+    Raises:
+        InputError: the data have no such attribute.
+    """
+    return Condition.of(domain.attributes, config.condition)
+
+
 def networks(domain: Domain, config: Config, shape: tuple[int, ...]) -> tuple[nn.Module, nn.Module]:
     """Generator and critic for samples of this shape.
 
@@ -58,7 +69,13 @@ def networks(domain: Domain, config: Config, shape: tuple[int, ...]) -> tuple[nn
     name = config.network.name or next(iter(domain.networks))
     if name not in domain.networks:
         raise InputError(f"unknown network '{name}'{suggest(name, domain.networks)}")
-    chosen = config.network.model_dump(exclude={"name"}, exclude_none=True)
+    told = condition(domain, config)
+    ways = set() if told else {"generator_condition", "critic_condition"}
+    chosen = config.network.model_dump(exclude={"name", *ways}, exclude_none=True)
+    if told:
+        chosen["condition"] = told
+        if "condition" not in inspect.signature(domain.networks[name]).parameters:
+            raise InputError(f"the network '{name}' takes no condition: drop --condition")
     try:
         return domain.networks[name](shape, domain.chart.bounds, **chosen)
     except ValueError as error:

@@ -48,14 +48,16 @@ def sample(
     /,
     n: Annotated[int, arg(aliases=["-n"])] = 64,
     out: Annotated[Path | None, arg(aliases=["-o"])] = None,
+    condition: tuple[str, ...] = (),
     seed: int = 0,
 ) -> None:
     """Draw samples from a trained run.
 
     Args:
         run: Run folder.
-        n: How many.
+        n: How many; of each condition, if several are given.
         out: File or folder to write, in the formats of the domain; RUN/samples.* if not given.
+        condition: What to ask for: 3, or label=3,angle=20; from the training data if not given.
         seed: The same seed gives the same samples.
     """
     from otgan.model import Model
@@ -64,7 +66,8 @@ def sample(
         raise InputError(f"-n is how many samples to draw, at least 1, got {n}")
     model = Model.load(run)
     out = out or run / f"samples{model.domain.extension}"
-    model.domain.save(model.sample(n, seed), out)
+    samples = model.sample(n, seed, condition or None)
+    model.domain.save(samples, out, n if len(condition) > 1 else None)
     print(out)
 
 

@@ -20,6 +20,10 @@ from tyro.conf import arg
 Norm = Literal["none", "batch", "layer", "instance"]
 
 
+GeneratorCondition = Literal["concat", "norm"]
+CriticCondition = Literal["concat", "projection"]
+
+
 class InputError(ValueError):
     """What the user gave is wrong: one line that says what, and what to do. Exit code 2."""
 
@@ -43,6 +47,12 @@ class Network(_Settings):
     depth: NonNegativeInt | None = Field(None, description="Dense hidden layers.")
     generator_norm: Norm = Field("batch", description="Normalisation in the generator.")
     critic_norm: Norm = Field("none", description="Normalisation in the critic.")
+    generator_condition: GeneratorCondition = Field(
+        "concat", description="Tell the generator its condition beside the noise, or by its norms."
+    )
+    critic_condition: CriticCondition = Field(
+        "projection", description="Tell the critic by projection, or beside the sample."
+    )
 
 
 class Constraint(_Settings):
@@ -91,6 +101,9 @@ class Config(_Settings):
     critic_steps: PositiveInt = Field(5, description="Critic steps for each generator step.")
     objective: Literal["kantorovich", "minimax", "non-saturating"] = Field(
         "kantorovich", description="What the players minimise."
+    )
+    condition: tuple[str, ...] = Field(
+        (), description="Attributes of the data that samples can be asked for."
     )
     average: float = Field(
         0.995, ge=0, lt=1, description="Decay of the generator's moving average."

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from otgan.geometry import Geometry, Lp, Potential
+from otgan.networks.conditional import Projection
 from otgan.networks.layers import BATCH_NORMS, NORMS
 from otgan.networks.lipschitz import lipschitz
 
@@ -149,6 +150,9 @@ class SpectralNorm(Constraint):
                 if not module.weight.any():  # zero has no direction to normalise
                     nn.init.xavier_uniform_(module.weight)
                 spectral_norm(module)
+            if isinstance(module, Projection):
+                nn.init.xavier_uniform_(module.embedding)
+                spectral_norm(module, "embedding")
         return network
 
 

@@ -10,6 +10,8 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
+from otgan.conditions import Condition
+from otgan.config import InputError
 from otgan.preprocess import Chart
 
 
@@ -20,7 +22,8 @@ class Samples:
     Args:
         x: (n, *E), numbers in data units, or uint8 for values in [0, 1] stored as 0..255, which
             become floats a batch at a time.
-        y: integer classes (n,), or None.
+        y: what is known of each, one column an attribute, (n, k), classes by their number; (n,)
+            where it is one; None where nothing is known.
     """
 
     x: Tensor
@@ -38,14 +41,33 @@ class Samples:
         """E, the shape of one sample."""
         return tuple(self.x.shape[1:])
 
+    def told(self, condition: Condition | None) -> Samples:
+        """The same points with the attributes of a condition alone, (n, k).
+
+        Raises:
+            InputError: nothing is known of these points.
+        """
+        if condition is None:
+            return Samples(self.x)
+        if self.y is None:
+            names = ", ".join(attribute.name for attribute in condition.attributes)
+            raise InputError(f"{len(self)} samples have no {names}: label them, or leave them out")
+        return Samples(self.x, condition.select(self.y))
+
     def points(self, index: Tensor | slice = slice(None)) -> Tensor:
         """Chosen points as floats in data units."""
         return floats(self.x[index])
 
     def draw(self, n: int, seed: int) -> Tensor:
         """n random points as floats, all of them in random order if there are fewer."""
-        order = torch.randperm(len(self), generator=torch.Generator().manual_seed(seed))
-        return self.points(order[:n])
+        return self.points(self._some(n, seed))
+
+    def known(self, n: int, seed: int) -> Tensor | None:
+        """What is known of the points that `draw` draws."""
+        return None if self.y is None else self.y[self._some(n, seed)]
+
+    def _some(self, n: int, seed: int) -> Tensor:
+        return torch.randperm(len(self), generator=torch.Generator().manual_seed(seed))[:n]
 
     def fingerprint(self) -> str:
         """Shape and checksum of points and labels, to notice other data."""

@@ -13,6 +13,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from otgan.conditions import Attribute, check_known
 from otgan.config import InputError, suggest
 from otgan.data import Samples
 from otgan.geometry import Geometry
@@ -22,7 +23,8 @@ from otgan.report.files import save_array
 from otgan.report.pictures import scatter
 
 Builder = Callable[..., tuple[nn.Module, nn.Module]]
-"""(shape, bounds, *, latent, width, depth, generator_norm, critic_norm) -> generator, critic."""
+"""(shape, bounds, *, latent, width, depth, generator_norm, critic_norm) -> generator, critic; one
+that can be conditional takes condition, generator_condition and critic_condition too."""
 
 
 @dataclass(frozen=True)
@@ -35,11 +37,11 @@ class Domain:
         chart: between data units and the networks' coordinates, fitted on the training data.
         networks: builders by name, the default first.
         presets: patches of the settings by preset name, "*" for every preset.
-        save: samples in data units -> a file or folder of the user's choice.
-        show: samples in data units -> a picture.
+        save: samples in data units -> a file or folder of the user's choice; columns as in `show`.
+        show: samples in data units -> a picture, of as many columns as one says if it has some.
         extension: of the file that `sample` writes when none is named.
         state: JSON, passed back as `state=` to a factory that takes it, in place of data.
-        classes: names of the labels.
+        attributes: of the columns of `Samples.y`.
     """
 
     geometry: Geometry
@@ -48,11 +50,16 @@ class Domain:
     chart: Chart = field(default_factory=Identity)
     networks: Mapping[str, Builder] = field(default_factory=lambda: {"mlp": mlp})
     presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    save: Callable[[Tensor, Path], None] = save_array
-    show: Callable[[Tensor, Path], None] = scatter
+    save: Callable[[Tensor, Path, int | None], None] = save_array
+    show: Callable[[Tensor, Path, int | None], None] = scatter
     extension: str = ".npy"
     state: Mapping[str, Any] = field(default_factory=dict)
-    classes: tuple[str, ...] = ()
+    attributes: tuple[Attribute, ...] = ()
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes of the first attribute, if it has classes."""
+        return self.attributes[0].values if self.attributes else ()
 
     def fingerprint(self) -> str:
         """Of training and held-out data."""
@@ -152,6 +159,7 @@ def check(domain: Domain, name: str) -> None:
             raise InputError(
                 f"{bad} of {samples.x.numel()} {part} values are NaN or infinite: clean the data"
             )
+        check_known(samples.y, domain.attributes, part)
     assert domain.train is not None
     cost = domain.geometry
     if not cost.metric:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,27 +26,73 @@ class Model:
     ):
         self.domain, self.spec = domain, spec
         self.generator, self.critic = generator, critic
+        self.condition = build.condition(domain, Config.model_validate(spec["config"]))
 
     @torch.no_grad()
-    def sample(self, n: int, seed: int | None = None) -> Tensor:
-        """n new samples in data units, (n, *E); the same ones for the same seed."""
-        return self.domain.chart.decode(self._generate(n, seed)).cpu()
+    def sample(
+        self,
+        n: int,
+        seed: int | None = None,
+        condition: str | Mapping[str, Any] | Sequence[str] | None = None,
+    ) -> Tensor:
+        """New samples in data units, (n, *E); the same ones for the same seed.
+
+        Args:
+            condition: what to ask for, "3", "label=3,angle=20" or a mapping; several: n of each,
+                one after another. If not given, conditions are drawn from the training data.
+
+        Raises:
+            InputError: a condition that was not in training, or of a run that has none.
+        """
+        y = None
+        if condition is not None:
+            several = [condition] if isinstance(condition, str | Mapping) else condition
+            y = torch.stack([self._asked(one) for one in several]).repeat_interleave(n, 0)
+            n = len(y)
+        return self.domain.chart.decode(self._generate(n, seed, y)).cpu()
 
     @torch.no_grad()
-    def score(self, x: Tensor) -> Tensor:
+    def rows(self, n: int) -> tuple[Tensor, int | None]:
+        """About n samples for a picture and its columns: a row each for a spread of conditions."""
+        if self.condition is None:
+            return self.sample(n, seed=0), None
+        y = self.condition.spread(torch.tensor(self.spec["conditions"]))
+        columns = max(8, -(-n // len(y)))
+        y = y.repeat_interleave(columns, 0)
+        return self.domain.chart.decode(self._generate(len(y), 0, y)).cpu(), columns
+
+    def _asked(self, condition: str | Mapping[str, Any]) -> Tensor:
+        if self.condition is None:
+            raise InputError("the run has no condition: train one with --condition ATTRIBUTE")
+        return self.condition.parse(condition)
+
+    @torch.no_grad()
+    def score(self, x: Tensor, condition: str | Mapping[str, Any] | None = None) -> Tensor:
         """The critic's value of points in data units, (n, *E) -> (n,): larger is more like data.
 
         As far as the critic is 1-Lipschitz, differences of it are ground cost (in data units if
         the chart is a similarity); see its constraint's claim.
 
+        Args:
+            condition: at which to score, of a run that has one.
+
         Raises:
-            InputError: points that do not have the run's shape.
+            InputError: points that do not have the run's shape, a condition that is missing or was
+                not in training.
         """
         x, shape = torch.as_tensor(x), tuple(self.spec["shape"])
         if tuple(x.shape[1:]) not in (shape, shape[1:] if shape[0] == 1 else shape):
             raise InputError(f"points of shape {tuple(x.shape[1:])} are not of shape {shape}")
         points = self.domain.chart.encode(floats(x).reshape(-1, *shape))
-        values = torch.cat([self.critic(part, None) for part in points.split(1000)])
+        if self.condition is not None and condition is None:
+            raise InputError("the run is conditional: give the condition to score at")
+        y = None if condition is None else self._asked(condition)
+        values = torch.cat(
+            [
+                self.critic(part, None if y is None else y.expand(len(part), -1))
+                for part in points.split(1000)
+            ]
+        )
         return values * (self.domain.chart.unit or 1.0)
 
     def evaluate(self, limit: int = 1000, draws: int = 5, seed: int = 0) -> dict[str, Any]:
@@ -144,12 +190,18 @@ class Model:
         return {"generator": self.generator, "critic": self.critic, "chart": self.domain.chart}
 
     @torch.no_grad()
-    def _generate(self, n: int, seed: int | None = None) -> Tensor:
+    def _generate(self, n: int, seed: int | None = None, y: Tensor | None = None) -> Tensor:
+        """n points in chart coordinates, at conditions (n, k) where the run has one."""
         random = None if seed is None else torch.Generator().manual_seed(seed)
         weight = next(self.generator.parameters())
         latent = self.spec["config"]["network"]["latent"]
         z = torch.randn(n, latent, generator=random).to(weight)
-        samples = torch.cat([self.generator(part, None) for part in z.split(1000)])
+        if self.condition is not None and y is None:
+            known = torch.tensor(self.spec["conditions"])
+            y = known[torch.randint(len(known), (n,), generator=random)]
+        parts = z.split(1000)
+        told = [None] * len(parts) if y is None else y.to(weight).split(1000)
+        samples = torch.cat([self.generator(*pair) for pair in zip(parts, told, strict=True)])
         if not samples.isfinite().all():
             raise RunError("the generator gives NaN: the run diverged; train with a lower rate")
         return samples

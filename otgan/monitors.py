@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from typing import cast
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
 
+from otgan.conditions import Condition, Joint
 from otgan.constraints import has_batch_norm
 from otgan.engine import Game
 from otgan.geometry import Geometry, Potential
@@ -21,6 +22,14 @@ def largest_slope(f: Potential, x: Tensor, y: Tensor, geometry: Geometry) -> flo
     pairs = [(x, y), (x, x.roll(1, 0)), (y, y.roll(1, 0)), (x, x), (y, y)]
     with torch.no_grad():
         return max(geometry.slope(f, a, b).max().item() for a, b in pairs)
+
+
+class Given(NamedTuple):
+    """What held-out and training points are conditioned on: (n, k) each."""
+
+    condition: Condition
+    held_out: Tensor
+    train: Tensor
 
 
 class HeldOut:
@@ -39,6 +48,10 @@ class HeldOut:
         held_out, train: real points in chart coordinates, as many of each, (n, *E).
         source: n -> inputs of the generator.
         unit: data units of one chart unit.
+        given: conditions of the points. Generated points then share those of the held-out ones, the
+            critic is asked at each, and exact distances are joint ones (`conditions.Joint`): a
+            change of the condition costs as much as the mean way between training and held-out
+            points.
     """
 
     def __init__(
@@ -47,29 +60,46 @@ class HeldOut:
         train: Tensor,
         source: Callable[[int], Tensor],
         unit: float = 1.0,
+        given: Given | None = None,
     ):
         self.held_out, self.source, self.unit = held_out, source, unit
-        self.train = train
+        self.train, self.given = train, given
         self._floor: float | None = None
 
     @torch.no_grad()
     def __call__(self, game: Game) -> dict[str, float]:
         geometry, real, device = game.geometry, self.held_out, self.held_out.device
+        y = None if self.given is None else self.given.held_out
         if self._floor is None:
-            self._floor = self.unit * exact(self.train, real, geometry).item()
+            trained_on = None if self.given is None else self.given.train
+            self._floor = self._exact(self.train, trained_on, geometry)
+
+        def f(x: Tensor) -> Tensor:
+            return critic(x, None if y is None else y.repeat(len(x) // len(y), 1))
+
         # Copies: other processes do not take part, and no running statistics move.
         generator = copy.deepcopy(cast(nn.Module, game.generator.module)).eval()
         critic = copy.deepcopy(game.critic)
         critic.train(has_batch_norm(critic))  # it was trained on the statistics of pure batches
         with seeded(game.step, device):
-            fake = generator(self.source(len(real)), None)
-            slope = largest_slope(lambda x: critic(x, None), real, fake, geometry)
-        gap = (critic(real, None).mean() - critic(fake, None).mean()).item()
+            fake = generator(self.source(len(real)), y)
+            slope = largest_slope(f, real, fake, geometry)
+        gap = (f(real).mean() - f(fake).mean()).item()
 
         figures = {"slope": slope}
         if game.objective.measures_distance:
             figures["w"] = self.unit * gap
             figures["w_over_slope"] = self.unit * gap / slope if slope > 0 else 0.0
-        figures["exact"] = self.unit * exact(fake, real, geometry).item()
+        figures["exact"] = self._exact(fake, y, geometry)
         figures["floor"] = self._floor
         return figures
+
+    def _exact(self, x: Tensor, y: Tensor | None, geometry: Geometry) -> float:
+        """W1 from points with their conditions to the held-out ones, in data units."""
+        real = self.held_out
+        if self.given is None or y is None:
+            return self.unit * exact(x, real, geometry).item()
+        length = geometry.distance(self.train, real).mean().item()
+        joint = Joint(geometry, tuple(real.shape[1:]), self.given.condition, length or 1.0)
+        points = (joint.points(x, y), joint.points(real, self.given.held_out))
+        return self.unit * exact(*points, joint.geometry).item()

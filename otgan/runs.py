@@ -13,12 +13,14 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from otgan import __version__
+from otgan.conditions import Condition
 from otgan.config import Config, InputError
 from otgan.domain import Domain
 from otgan.report.files import replacing
 
-FORMAT = 1
-KEYS = {"domain", "options", "given", "config", "state", "shape", "data"}
+FORMAT = 2
+KEYS = {"domain", "options", "given", "config", "state", "shape", "data", "conditions"}
+CONDITIONS = 1000
 
 
 def free(name: str) -> Path:
@@ -188,7 +190,16 @@ def describe(
         "state": dict(domain.state),
         "shape": list(domain.train.shape),
         "data": domain.fingerprint(),
+        "conditions": _conditions(domain, config),
     }
+
+
+def _conditions(domain: Domain, config: Config) -> list[list[float]]:
+    """Some that occur in training, for samples that nobody asks anything of."""
+    assert domain.train is not None
+    condition = Condition.of(domain.attributes, config.condition)
+    rows = domain.train.told(condition).known(CONDITIONS, config.seed)
+    return [] if rows is None else rows.tolist()
 
 
 def _is_json(value: Any) -> bool:

@@ -14,12 +14,13 @@ from lightning_fabric import Fabric
 from torch import Tensor
 
 from otgan import build
+from otgan.conditions import Condition
 from otgan.config import Config, InputError, RunError, checked, resolve
 from otgan.data import Batches
 from otgan.domain import Domain, check, find, load
 from otgan.engine import Game, Record, train
 from otgan.model import Model, reopen
-from otgan.monitors import HeldOut
+from otgan.monitors import Given, HeldOut
 from otgan.randomness import random_state, set_random_state
 from otgan.report.log import Log
 from otgan.runs import Run, describe
@@ -153,8 +154,10 @@ def _play(
     torch.manual_seed(config.seed)
     game = build.game(domain, config, fabric)
     torch.manual_seed(config.seed + 1 + fabric.global_rank)
+    condition = build.condition(domain, config)
+    data = domain.train.told(condition)
     try:
-        batches = Batches(domain.train, domain.chart, config.batch_size, fabric, config.seed)
+        batches = Batches(data, domain.chart, config.batch_size, fabric, config.seed)
     except ValueError as error:
         raise InputError(str(error)) from None
 
@@ -165,7 +168,8 @@ def _play(
             raise InputError(f"the run is done: {game.step} steps; give a larger --steps to go on")
 
     source = build.noise(config.network.latent, fabric)
-    monitor = HeldOut(*_monitored(domain, fabric), source, domain.chart.unit or 1.0)
+    real, training, given = _monitored(domain, condition, fabric)
+    monitor = HeldOut(real, training, source, domain.chart.unit or 1.0, given)
     run = None
     if out is not None and fabric.is_global_zero:
         run = Run(Path(out)) if resuming else Run.create(out)
@@ -228,13 +232,20 @@ class _Budget:
         return bool(more)
 
 
-def _monitored(domain: Domain, fabric: Fabric) -> tuple[Tensor, Tensor]:
-    """Held-out and as many training points, in chart coordinates."""
+def _monitored(
+    domain: Domain, condition: Condition | None, fabric: Fabric
+) -> tuple[Tensor, Tensor, Given | None]:
+    """Held-out and as many training points, in chart coordinates, and their conditions."""
     assert domain.train is not None and domain.held_out is not None
     n = min(MONITOR_POINTS, len(domain.held_out), len(domain.train))
-    parts = (part.draw(n, seed=0) for part in (domain.held_out, domain.train))
-    held_out, training = (domain.chart.encode(fabric.to_device(part)) for part in parts)
-    return held_out, training
+    parts = [part.told(condition) for part in (domain.held_out, domain.train)]
+    held_out, training = (
+        domain.chart.encode(fabric.to_device(part.draw(n, seed=0))) for part in parts
+    )
+    y, z = (part.known(n, seed=0) for part in parts)
+    if condition is None or y is None or z is None:
+        return held_out, training, None
+    return held_out, training, Given(condition, fabric.to_device(y), fabric.to_device(z))
 
 
 def _means(records: list[Record]) -> dict[str, float]:

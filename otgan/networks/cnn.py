@@ -6,8 +6,18 @@ from itertools import pairwise
 
 from torch import nn
 
-from otgan.config import Norm
-from otgan.networks.layers import Critic, Generator, LeakyReLU, dense, final, norm
+from otgan.conditions import Condition
+from otgan.config import CriticCondition, GeneratorCondition, Norm
+from otgan.networks.layers import (
+    Critic,
+    Generator,
+    LeakyReLU,
+    dense,
+    final,
+    norm,
+    told,
+    value,
+)
 
 
 def dcgan(
@@ -19,6 +29,9 @@ def dcgan(
     depth: int = 2,
     generator_norm: Norm = "batch",
     critic_norm: Norm = "none",
+    condition: Condition | None = None,
+    generator_condition: GeneratorCondition = "concat",
+    critic_condition: CriticCondition = "projection",
 ) -> tuple[Generator, Critic]:
     """Strided convolutions down to a grid of 4 to 7 and back (Radford, Metz, Chintala 2016).
 
@@ -33,13 +46,19 @@ def dcgan(
         width: channels of the critic's first convolution; they double up to eightfold.
         depth: dense hidden layers of 4 * width units, in each network.
         generator_norm, critic_norm: normalisation after hidden layers.
+        condition: what both networks are told.
+        generator_condition: by "concat" with the noise, or by the "norm" layers.
+        critic_condition: by "projection", or by "concat" as constant channels.
 
     Returns:
         Generator (n, latent) -> (n, c, h, w) and critic (n, c, h, w) -> (n,).
 
     Raises:
-        ValueError: not images, or too small ones.
+        ValueError: not images, or too small ones; conditional normalisation without normalisation.
     """
+    before, more = told(condition, generator_condition)
+    modulated = condition if generator_condition == "norm" else None
+    first, further = told(condition, critic_condition)
     if len(shape) != 3 or min(shape[1:]) < 8:
         raise ValueError(
             f"dcgan needs images (c, h, w) with sides of at least 8, got {tuple(shape)}: "
@@ -55,26 +74,34 @@ def dcgan(
     down: list[nn.Module] = []
     for i, (a, b) in enumerate(pairwise(channels)):
         normalise = norm(critic_norm, b, 2) if i else []  # the first layer sees the raw range
-        down += [nn.Conv2d(a, b, 4, 2, 1), *normalise, LeakyReLU()]
+        down += [nn.Conv2d(a if i else a + further, b, 4, 2, 1), *normalise, LeakyReLU()]
     # A dense layer has no instances to normalise over.
     dense_norm: Norm = "layer" if critic_norm == "instance" else critic_norm
     critic = Critic(
+        *first,
         *down,
         nn.Flatten(),
         *dense(flat, hidden, depth, dense_norm, LeakyReLU()),
-        nn.Linear(hidden if depth else flat, 1),
+        value(hidden if depth else flat, condition, critic_condition),
+        condition=condition,
     )
 
     up: list[nn.Module] = []
     for (a, b), size in zip(pairwise(channels[::-1]), sizes[-2::-1], strict=True):
         odd = (size[0] % 2, size[1] % 2)
-        up += [*norm(generator_norm, a, 2), nn.ReLU(), nn.ConvTranspose2d(a, b, 4, 2, 1, odd)]
+        up += [
+            *norm(generator_norm, a, 2, modulated),
+            nn.ReLU(),
+            nn.ConvTranspose2d(a, b, 4, 2, 1, odd),
+        ]
     dense_norm = "layer" if generator_norm == "instance" else generator_norm
     generator = Generator(
-        *dense(latent, hidden, depth, dense_norm, nn.ReLU()),
-        nn.Linear(hidden if depth else latent, flat),
+        *before,
+        *dense(latent + more, hidden, depth, dense_norm, nn.ReLU(), modulated),
+        nn.Linear(hidden if depth else latent + more, flat),
         nn.Unflatten(1, grid),
         *up,
         *final(bounds),
+        condition=condition,
     )
     return generator, critic

@@ -9,7 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu
 
+from otgan.conditions import Condition
 from otgan.config import Norm
+from otgan.networks.conditional import Attach, ConditionalNorm, Projection, Stack
 
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
 NORMS = (
@@ -21,31 +23,27 @@ NORMS = (
 )
 
 
-class Generator(nn.Sequential):
-    """Layers from noise to a sample; called with the condition too, which it ignores."""
-
-    def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
-        """(n, latent) -> (n, *E)."""
-        return super().forward(z)
+class Generator(Stack):
+    """Layers from noise to a sample; called with the condition too, (n, latent) -> (n, *E)."""
 
 
-class Critic(nn.Sequential):
-    """Layers from a sample to one value; called with the condition too, which it ignores.
+class Critic(Stack):
+    """Layers from a sample to one value; called with the condition too.
 
     The last layer starts at zero. A penalty on slopes around 1 has a second well where the critic
     has the wrong sign, and drives a critic that starts with a small wrong slope into it; from
     exactly 0, where the penalty has no gradient, the data alone choose the sign.
     """
 
-    def __init__(self, *layers: nn.Module):
-        super().__init__(*layers)
+    def __init__(self, *layers: nn.Module, condition: Condition | None = None):
+        super().__init__(*layers, condition=condition)
         last = layers[-1]
         assert isinstance(last, nn.Linear)
         nn.init.zeros_(last.weight)
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """(n, *E) -> (n,)."""
-        return super().forward(x).squeeze(1)
+        return super().forward(x, y).squeeze(1)
 
 
 class LeakyReLU(nn.Module):
@@ -94,22 +92,63 @@ def final(bounds: tuple[float, float] | None) -> list[nn.Module]:
     return [nn.Tanh()] if bounds == (-1.0, 1.0) else [nn.Tanh(), Stretch(*bounds)]
 
 
+def told(condition: Condition | None, how: str) -> tuple[list[nn.Module], int]:
+    """What stands before a network that is told its condition by concatenation, and how many inputs
+    that adds."""
+    if condition is None or how != "concat":
+        return [], 0
+    return [Attach()], condition.width
+
+
+def value(inputs: int, condition: Condition | None, how: str) -> nn.Linear:
+    """A critic's last layer, (n, inputs) -> (n, 1)."""
+    if condition is None or how != "projection":
+        return nn.Linear(inputs, 1)
+    return Projection(inputs, condition.width)
+
+
 def dense(
-    inputs: int, width: int, depth: int, kind: Norm, activation: nn.Module
+    inputs: int,
+    width: int,
+    depth: int,
+    kind: Norm,
+    activation: nn.Module,
+    condition: Condition | None = None,
 ) -> list[nn.Module]:
     """Hidden layers, (n, inputs) -> (n, width), or nothing if depth is 0."""
     sizes = [inputs, *[width] * depth]
-    return [m for a, b in pairwise(sizes) for m in (nn.Linear(a, b), *norm(kind, b, 1), activation)]
+    return [
+        m
+        for a, b in pairwise(sizes)
+        for m in (nn.Linear(a, b), *norm(kind, b, 1, condition), activation)
+    ]
 
 
-def norm(kind: Norm, channels: int, dims: int) -> list[nn.Module]:
-    """The normalisation layer for (n, channels) when dims is 1, (n, channels, h, w) when 2."""
+def norm(
+    kind: Norm, channels: int, dims: int, condition: Condition | None = None
+) -> list[nn.Module]:
+    """The normalisation layer for (n, channels) when dims is 1, (n, channels, h, w) when 2.
+
+    Args:
+        condition: what its scales and shifts depend on.
+
+    Raises:
+        ValueError: no such layer, or none to depend on a condition.
+    """
+    if kind == "none":
+        if condition is not None:
+            raise ValueError(
+                "this generator is told its condition by its normalisation layers and has none: "
+                "use --network.generator-condition concat, or a --network.generator-norm"
+            )
+        return []
+    own = condition is None
     if kind == "batch":
-        return [nn.BatchNorm2d(channels) if dims == 2 else nn.BatchNorm1d(channels)]
-    if kind == "layer":
-        return [nn.GroupNorm(1, channels)]
-    if kind == "instance":
-        if dims == 1:
-            raise ValueError("instance normalisation needs images: use 'layer' in a dense network")
-        return [nn.InstanceNorm2d(channels, affine=True)]
-    return []
+        layer: nn.Module = (nn.BatchNorm2d if dims == 2 else nn.BatchNorm1d)(channels, affine=own)
+    elif kind == "layer":
+        layer = nn.GroupNorm(1, channels, affine=own)
+    elif dims == 1:
+        raise ValueError("instance normalisation needs images: use 'layer' in a dense network")
+    else:
+        layer = nn.InstanceNorm2d(channels, affine=own)
+    return [layer if condition is None else ConditionalNorm(layer, channels, condition.width)]

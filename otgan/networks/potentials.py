@@ -14,8 +14,10 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from otgan.conditions import Condition
 from otgan.geometry import Geometry, Lp, NormedSpace
 from otgan.geometry.base import flat
+from otgan.networks.conditional import Shift
 
 Side = Literal["peaks", "valleys"]
 
@@ -30,12 +32,15 @@ class Envelope(nn.Module, ABC):
         unit: typical deviation of the values h_k, in which biases are learned and temperatures
             given.
         number: of functions.
+        condition: moves the biases, so the envelope is 1-Lipschitz at each condition.
     """
 
     unit: Tensor
 
-    def __init__(self, number: int, unit: Tensor, side: Side):
+    def __init__(self, number: int, unit: Tensor, side: Side, condition: Condition | None = None):
         super().__init__()
+        self.condition = condition
+        self.shift = None if condition is None else Shift(condition.width, number)
         self.register_buffer("unit", torch.where(unit > 0, unit, 1).detach())
         self.bias = nn.Parameter(torch.zeros(number))
         self.sign = -1 if side == "peaks" else 1
@@ -50,8 +55,10 @@ class Envelope(nn.Module, ABC):
         self.temperature = 0.35 * (1 - done) ** 2
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
-        """(n, *E) -> (n,)."""
+        """(n, *E) and, where there is a condition, (n, k) -> (n,)."""
         h = self.heads(x) + self.bias
+        if self.condition is not None and self.shift is not None and y is not None:
+            h = self.shift(h, self.condition.features(y))
         t = self.temperature
         low = -t * torch.logsumexp(-h / t, 1) if t > 0 else h.amin(1)
         return self.sign * self.unit * low
@@ -77,10 +84,17 @@ class Landmarks(Envelope):
     centre: Tensor
     spread: Tensor
 
-    def __init__(self, geometry: Geometry, points: Tensor, side: Side = "peaks"):
+    def __init__(
+        self,
+        geometry: Geometry,
+        points: Tensor,
+        side: Side = "peaks",
+        condition: Condition | None = None,
+    ):
         d = geometry.pairwise(points, points)
         off = ~torch.eye(len(points), dtype=torch.bool, device=points.device)
-        super().__init__(len(points), d[off].std() if len(points) > 2 else d.mean(), side)
+        unit = d[off].std() if len(points) > 2 else d.mean()
+        super().__init__(len(points), unit, side, condition)
         self.geometry = geometry
         self.moves = points.is_floating_point()
         self.register_buffer("centre", points.mean(0) if self.moves else points)

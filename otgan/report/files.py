@@ -34,7 +34,7 @@ def _umask() -> int:
     return mask
 
 
-def save_array(samples: Tensor, path: Path) -> None:
+def save_array(samples: Tensor, path: Path, columns: int | None = None) -> None:
     """(n, *E) as .npy, .npz (array `x`) or .csv (a row a sample)."""
     if path.suffix not in ARRAYS:
         raise InputError(f"cannot write '{path.name}'{suggest(path.suffix, ARRAYS)}")

@@ -59,7 +59,7 @@ class Log:
                 table.writeheader()
                 table.writerows(kept)
             assert self.domain.held_out is not None
-            self.domain.show(self.domain.held_out.draw(GRID, 0), self.run.path / "real.png")
+            self.domain.show(self.domain.held_out.draw(GRID, 0), self.run.path / "real.png", None)
             self.board = SummaryWriter(str(self.run.path), purge_step=self.game.step + 1)
         self.progress.start()
         self.advance()
@@ -88,8 +88,9 @@ class Log:
     def picture(self, model: Model) -> None:
         """Samples of the moving average from the same noise every time, and the curves so far."""
         assert self.run is not None
-        samples = model.sample(GRID, seed=0)
-        self.domain.show(samples, self.run.path / "samples" / f"{self.game.step:07d}.png")
+        samples, columns = model.rows(GRID)
+        path = self.run.path / "samples" / f"{self.game.step:07d}.png"
+        self.domain.show(samples, path, columns)
         unit = "data units" if self.domain.chart.unit is not None else "chart units"
         label = f"{self.domain.geometry!r}, {unit}"
         curves(self.run.path / "metrics.csv", self.run.path / "curves.png", label, self.claim)

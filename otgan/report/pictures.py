@@ -21,11 +21,11 @@ def to_pixels(images: Tensor) -> np.ndarray:
     return array[:, 0] if array.shape[1] == 1 else array.transpose(0, 2, 3, 1)
 
 
-def grid(images: Tensor, path: Path) -> None:
+def grid(images: Tensor, path: Path, columns: int | None = None) -> None:
     """Tiles images with values in [0, 1], (n, c, h, w), enlarged until a person can see them."""
     pixels = to_pixels(images)
     n, h, w = pixels.shape[:3]
-    columns = math.ceil(math.sqrt(n))
+    columns = columns or math.ceil(math.sqrt(n))
     rows = math.ceil(n / columns)
     factor = max(1, 640 // (columns * w))
     h, w, gap = factor * h, factor * w, max(2, factor)
@@ -40,18 +40,21 @@ def grid(images: Tensor, path: Path) -> None:
         Image.fromarray(canvas).save(part)
 
 
-def scatter(samples: Tensor, path: Path) -> None:
-    """The first two coordinates of vectors against each other, or a histogram of a single one."""
+def scatter(samples: Tensor, path: Path, columns: int | None = None) -> None:
+    """The first two coordinates of vectors against each other, or a histogram of a single one; a
+    colour for each run of `columns` samples."""
     from matplotlib.figure import Figure
 
     points = samples.detach().cpu().flatten(1).numpy()
     figure = Figure((5, 5), layout="constrained")
     axes = figure.subplots()
+    runs = np.split(points, range(columns, len(points), columns)) if columns else [points]
     if points.shape[1] > 1:
-        axes.plot(points[:, 0], points[:, 1], ".", markersize=3, alpha=0.6)
+        for run in runs:
+            axes.plot(run[:, 0], run[:, 1], ".", markersize=3, alpha=0.6)
         axes.set_aspect("equal", "datalim")
     else:
-        axes.hist(points[:, 0], bins=min(60, 5 + len(points) // 10))
+        axes.hist([run[:, 0] for run in runs], min(60, 5 + len(points) // 10), stacked=True)
     with replacing(path) as part:
         figure.savefig(part, dpi=110)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, Literal
 
+from otgan.conditions import Attribute, described, to_json
 from otgan.config import InputError
 from otgan.data import Samples
 from otgan.domain import Domain
@@ -40,7 +41,8 @@ def images(
         data: digits (scikit-learn's own), a folder of images (subfolders are labels, and train and
             test are told apart), a .npy,
             .npz, .parquet or IDX(.gz) file, a folder with MNIST-type IDX files, or hf:NAME for a
-            data set of the Hugging Face hub; from Python an array too.
+            data set of the Hugging Face hub; from Python an array too, or a mapping as in an .npz:
+            x, y, and any other value of each image under its own name.
         size: height and width to bring every image to; as they are if not given.
         resize: stretch to the size, or crop the centre to its aspect ratio first.
         channels: 1 for grey, 3 for colour; as they are if not given.
@@ -53,9 +55,10 @@ def images(
     training = testing = None
     if state is None:
         source = read(data, Form(size, resize, channels))
-        training = Samples(to_tensor(source.x, value_range, channels), source.y)
+        known, known_test, discrete = source.known()
+        training = Samples(to_tensor(source.x, value_range, channels), known)
         if source.x_test is not None:
-            testing = Samples(to_tensor(source.x_test, value_range, channels), source.y_test)
+            testing = Samples(to_tensor(source.x_test, value_range, channels), known_test)
         else:
             training, testing = split(training, held_out, MOST_HELD_OUT)
         if testing.shape != training.shape:
@@ -63,7 +66,8 @@ def images(
                 f"training images are {training.shape} and test images {testing.shape}: "
                 "give --size HEIGHT WIDTH"
             )
-        state = {"shape": list(training.shape), "classes": list(source.classes)}
+        attributes = to_json(described(training.y, discrete))
+        state = {"shape": list(training.shape), "attributes": attributes}
     shape = tuple(state["shape"])
     if not p >= 1:
         raise InputError(f"--p is the exponent of a norm, at least 1, got {p}")
@@ -89,7 +93,7 @@ def images(
         show=grid,
         extension=".png",
         state=state,
-        classes=tuple(state["classes"]),
+        attributes=tuple(map(Attribute.restore, state["attributes"])),
     )
 
 

@@ -6,7 +6,8 @@ import gzip
 import math
 import zipfile
 import zlib
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +17,43 @@ from torch import Tensor
 
 from otgan.config import InputError
 
+_IMAGES = ("x", "x_train", "images", "train_images", "data", "arr_0")
+_LABELS = ("y", "y_train", "labels", "train_labels")
+_KNOWN = {*_IMAGES, *_LABELS, "x_test", "test_images", "y_test", "test_labels"}
+
 
 @dataclass
 class Source:
-    """Arrays as found, labels as integers (n,), and the names of the classes."""
+    """Arrays as found, labels as integers (n,), and the names of the classes.
+
+    Args:
+        more: other values of each image by name, of training and of test images, numbers or names.
+    """
 
     x: np.ndarray
     y: Tensor | None = None
     classes: tuple[str, ...] = ()
     x_test: np.ndarray | None = None
     y_test: Tensor | None = None
+    more: dict[str, tuple[np.ndarray, np.ndarray | None]] = field(default_factory=dict)
+
+    def known(self) -> tuple[Tensor | None, Tensor | None, dict[str, tuple[str, ...]]]:
+        """All that is known of training and test images, (n,) or (n, k), and names of classes by
+        attribute, none for numbers."""
+        train, test, names = [self.y], [self.y_test], {"label": self.classes}
+        for name, (array, other) in self.more.items():
+            if array.dtype.kind == "f":
+                names[name] = ()
+                train.append(torch.from_numpy(array))
+                test.append(None if other is None else torch.from_numpy(other))
+            else:
+                y, names[name] = labels_of(array, len(array), Path(name))
+                train.append(y)
+                n = 0 if other is None else len(other)
+                test.append(labels_of(other, n, Path(name), names[name])[0])
+        if self.y is None:
+            del train[0], test[0], names["label"]
+        return _side_by_side(train), _side_by_side(test), names
 
 
 def array_file(path: Path) -> Source:
@@ -35,7 +63,7 @@ def array_file(path: Path) -> Source:
             arrays = {"x": found} if isinstance(found, np.ndarray) else dict(found)
         except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             raise InputError(f"cannot read '{path}': {error}") from None
-        return _named_arrays(arrays, path)
+        return named_arrays(arrays, path)
     if "ubyte" in path.name or ".idx" in path.suffixes:
         return Source(_idx(path))
     raise InputError(
@@ -57,7 +85,7 @@ def idx_folder(path: Path) -> Source:
                 parts[f"y{key}"] = _idx(labels)
     if "x" not in parts:
         raise InputError(f"'{path}' holds IDX files, but no train-images-idx3-ubyte(.gz)")
-    return _named_arrays(parts, path)
+    return named_arrays(parts, path)
 
 
 def labels_of(
@@ -81,23 +109,36 @@ def labels_of(
     return torch.from_numpy(index).long(), known or names
 
 
-def _named_arrays(arrays: dict[str, np.ndarray], path: Path) -> Source:
+def named_arrays(arrays: dict[str, np.ndarray], path: Path) -> Source:
     """x, y, x_test, y_test under the names people give them."""
 
     def pick(*names: str) -> np.ndarray | None:
         return next((arrays[n] for n in names if n in arrays), None)
 
-    x = pick("x", "x_train", "images", "train_images", "data", "arr_0")
+    x = pick(*_IMAGES)
     if x is None:
         raise InputError(f"'{path}' holds {', '.join(arrays)}: name the images x (and labels y)")
     if not x.ndim:
         raise InputError(f"'{path}' holds a single value, no images")
-    y, classes = labels_of(pick("y", "y_train", "labels", "train_labels"), len(x), path)
+    y, classes = labels_of(pick(*_LABELS), len(x), path)
     x_test = pick("x_test", "test_images")
     y_test = None
     if x_test is not None:
         y_test, _ = labels_of(pick("y_test", "test_labels"), len(x_test), path, classes)
-    return Source(x, y, classes, x_test, y_test)
+    more = {
+        name: (array, arrays.get(f"{name}_test"))
+        for name, array in arrays.items()
+        if name not in _KNOWN and not name.endswith("_test") and array.shape == (len(x),)
+    }
+    return Source(x, y, classes, x_test, y_test, more)
+
+
+def _side_by_side(columns: Sequence[Tensor | None]) -> Tensor | None:
+    """Columns (n,) as (n, k), one as it is; None where any is missing, or all."""
+    found = [column for column in columns if column is not None]
+    if not columns or len(found) < len(columns):
+        return None
+    return found[0] if len(found) == 1 else torch.stack([column.float() for column in found], 1)
 
 
 def _idx(path: Path) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 import torch
 
 from otgan.config import InputError
-from otgan_domains.images.arrays import Source, array_file, idx_folder, labels_of
+from otgan_domains.images.arrays import Source, array_file, idx_folder, labels_of, named_arrays
 from otgan_domains.images.opening import Form
 from otgan_domains.images.tables import hub, parquet_file
 
@@ -27,6 +28,9 @@ def read(data: Any, form: Form) -> Source:
         return _resized(_digits(), form)
     if isinstance(data, str) and data.startswith("hf:"):
         return hub(data[3:], form)
+    if isinstance(data, Mapping):
+        arrays = {name: np.asarray(value) for name, value in data.items()}
+        return _resized(named_arrays(arrays, Path("data")), form)
     if not isinstance(data, str | Path):
         return _resized(Source(np.asarray(data)), form)
     path = Path(data)

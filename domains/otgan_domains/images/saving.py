@@ -14,7 +14,7 @@ from otgan.report.pictures import grid, to_pixels
 PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 
 
-def save(images: Tensor, path: Path) -> None:
+def save(images: Tensor, path: Path, columns: int | None = None) -> None:
     """Values in [0, 1], (n, c, h, w): one grid to a picture file, an array file, or a PNG each
     into a folder.
 
@@ -24,7 +24,7 @@ def save(images: Tensor, path: Path) -> None:
     if path.suffix in ARRAYS:
         save_array(images, path)
     elif path.suffix in PICTURES:
-        grid(images, path)
+        grid(images, path, columns)
     elif path.suffix:
         raise InputError(
             f"cannot write '{path.name}': name a folder, or a file ending in "

@@ -9,7 +9,9 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from otgan.conditions import Condition
 from otgan.geometry import Geometry, Lp, NormedSpace
+from otgan.networks.conditional import Attach, Shift, Stack
 from otgan.networks.layers import NORMS, LeakyReLU
 from otgan.networks.lipschitz.convolutions import OrthogonalConv
 from otgan.networks.lipschitz.rows import DualRows, L1Rows, MaxMin, Measured, Orthogonal
@@ -18,12 +20,12 @@ from otgan.networks.potentials import Landmarks
 _ACTIVATIONS = (LeakyReLU, nn.LeakyReLU, nn.ReLU)
 
 
-class LipschitzCritic(nn.Sequential):
-    """1-Lipschitz layers from a sample to one value; called with the condition too, ignored."""
+class LipschitzCritic(Stack):
+    """1-Lipschitz layers from a sample to one value, at each condition."""
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """(n, *E) -> (n,)."""
-        return super().forward(x).squeeze(1)
+        return super().forward(x, y).squeeze(1)
 
 
 class Whiten(Measured, nn.Module):
@@ -50,6 +52,7 @@ def lipschitz(network: nn.Module, geometry: Geometry, points: Tensor | None = No
     - Under any other norm, rows of dual norm at most 1 into l-infinity, and rows of l1 norm at most
       1 from there on.
     - Where only a metric is known, distances to landmarks, which start at the points.
+    - A condition moves the biases alone: the critic is 1-Lipschitz in the sample at each condition.
 
     Convolutions exist under l2 alone; elsewhere a convolutional critic becomes a dense one with as
     many hidden layers, each as wide as its widest (in channels or units).
@@ -61,13 +64,14 @@ def lipschitz(network: nn.Module, geometry: Geometry, points: Tensor | None = No
     Raises:
         ValueError: another layer, normalisation above all; no points where they are needed.
     """
+    condition = network.condition if isinstance(network, Stack) else None
     if not isinstance(geometry, NormedSpace):
         if points is None:
             raise ValueError(
                 f"{geometry!r} is no norm, so its certified critic is made of distances to "
                 "landmarks: give points, a sample of the data, for them to start at"
             )
-        return Landmarks(geometry, points)
+        return Landmarks(geometry, points, condition=condition)
     layers = _weighted(network)
     weight, convolves = layers[0].weight, isinstance(layers[0], nn.Conv2d)
     if points is None and convolves:
@@ -77,7 +81,21 @@ def lipschitz(network: nn.Module, geometry: Geometry, points: Tensor | None = No
         )
     with weight.device:  # the geometry's tensors are there
         x = torch.zeros(1, *(weight.shape[1:] if points is None else points.shape[1:]))
-        return LipschitzCritic(*_layers(geometry, layers, x))
+        made = list(_layers(geometry, layers, x))
+        if condition is not None:
+            made = _shifted(made, x, condition)
+        return LipschitzCritic(*made, condition=condition)
+
+
+def _shifted(layers: Sequence[nn.Module], x: Tensor, condition: Condition) -> list[nn.Module]:
+    """The layers, each but the last followed by a shift that depends on the condition."""
+    made: list[nn.Module] = []
+    for layer in layers[:-1]:
+        x = layer(x).detach()
+        made.append(layer)
+        if not isinstance(layer, MaxMin | Whiten):
+            made.append(Shift(condition.width, x.shape[1]))
+    return [*made, layers[-1]]
 
 
 def _layers(
@@ -143,7 +161,7 @@ def _weighted(network: nn.Module) -> list[nn.Linear | nn.Conv2d]:
     """
     found = []
     for module in network.modules():
-        if isinstance(module, (nn.Sequential, nn.Flatten, *_ACTIVATIONS)):
+        if isinstance(module, (nn.Sequential, nn.Flatten, Attach, *_ACTIVATIONS)):
             continue
         if not isinstance(module, nn.Linear | nn.Conv2d) or not _square(module):
             what = "normalisation" if isinstance(module, NORMS) else repr(module)
