@@ -80,7 +80,9 @@ def lipschitz(network: nn.Module, geometry: Geometry, points: Tensor | None = No
             "sample of the data"
         )
     with weight.device:  # the geometry's tensors are there
-        x = torch.zeros(1, *(weight.shape[1:] if points is None else points.shape[1:]))
+        told = condition and any(isinstance(m, Attach) for m in network.modules())
+        size = weight.shape[1] - (condition.width if condition and told else 0)
+        x = torch.zeros(1, *((size,) if points is None else points.shape[1:]))
         made = list(_layers(geometry, layers, x))
         if condition is not None:
             made = _shifted(made, x, condition)
