@@ -17,6 +17,8 @@ from otgan.config import Config, InputError, suggest
 from otgan.constraints import Certified, Constraint, SlopePenalty, SpectralNorm, WeightClipping
 from otgan.domain import Domain
 from otgan.engine import Game, Schedule
+from otgan.networks import mlp
+from otgan.networks.committee import committee
 from otgan.objectives import OBJECTIVES
 
 SAMPLE = 64
@@ -71,13 +73,24 @@ def networks(domain: Domain, config: Config, shape: tuple[int, ...]) -> tuple[nn
         raise InputError(f"unknown network '{name}'{suggest(name, domain.networks)}")
     told = condition(domain, config)
     ways = set() if told else {"generator_condition", "critic_condition"}
-    chosen = config.network.model_dump(exclude={"name", *ways}, exclude_none=True)
+    ours = {"name", "committee", "look", *ways}
+    chosen = config.network.model_dump(exclude=ours, exclude_none=True)
     if told:
         chosen["condition"] = told
         if "condition" not in inspect.signature(domain.networks[name]).parameters:
             raise InputError(f"the network '{name}' takes no condition: drop --condition")
-    try:
+
+    def make(shape: tuple[int, ...]) -> tuple[nn.Module, nn.Module]:
         return domain.networks[name](shape, domain.chart.bounds, **chosen)
+
+    def member(part: tuple[int, ...]) -> nn.Module:
+        return (make(part) if len(part) == len(shape) else mlp(part, **chosen))[1]
+
+    try:
+        generator, critic = make(shape)
+        if config.network.committee > 1:
+            critic = committee(config.network.look, shape, config.network.committee, member)
+        return generator, critic
     except ValueError as error:
         raise InputError(str(error)) from None
 

@@ -21,6 +21,7 @@ Norm = Literal["none", "batch", "layer", "instance"]
 
 
 GeneratorCondition = Literal["concat", "norm"]
+Look = Literal["columns", "random", "channels", "patches"]
 CriticCondition = Literal["concat", "projection"]
 
 
@@ -47,6 +48,10 @@ class Network(_Settings):
     depth: NonNegativeInt | None = Field(None, description="Dense hidden layers.")
     generator_norm: Norm = Field("batch", description="Normalisation in the generator.")
     critic_norm: Norm = Field("none", description="Normalisation in the critic.")
+    committee: PositiveInt = Field(1, description="Critics, each of which sees a part of a point.")
+    look: Look = Field(
+        "columns", description="Parts: disjoint coordinates, random halves, channels, patches."
+    )
     generator_condition: GeneratorCondition = Field(
         "concat", description="Tell the generator its condition beside the noise, or by its norms."
     )

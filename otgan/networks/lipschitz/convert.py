@@ -11,6 +11,8 @@ from torch import Tensor, nn
 
 from otgan.conditions import Condition
 from otgan.geometry import Geometry, Lp, NormedSpace
+from otgan.geometry.base import flat
+from otgan.networks.committee import Committee, certified_weight
 from otgan.networks.conditional import Attach, Shift, Stack
 from otgan.networks.layers import NORMS, LeakyReLU
 from otgan.networks.lipschitz.convolutions import OrthogonalConv
@@ -52,6 +54,7 @@ def lipschitz(network: nn.Module, geometry: Geometry, points: Tensor | None = No
     - Under any other norm, rows of dual norm at most 1 into l-infinity, and rows of l1 norm at most
       1 from there on.
     - Where only a metric is known, distances to landmarks, which start at the points.
+    - Every member of a committee becomes one, and their weights what makes the sum 1-Lipschitz.
     - A condition moves the biases alone: the critic is 1-Lipschitz in the sample at each condition.
 
     Convolutions exist under l2 alone; elsewhere a convolutional critic becomes a dense one with as
@@ -64,6 +67,15 @@ def lipschitz(network: nn.Module, geometry: Geometry, points: Tensor | None = No
     Raises:
         ValueError: another layer, normalisation above all; no points where they are needed.
     """
+    if isinstance(network, Committee):
+        seen = network.parts
+        if points is None:
+            raise ValueError("a certified committee needs points, a sample of the data")
+        members = [
+            lipschitz(member, geometry, flat(points)[:, places].view(-1, *shape))
+            for member, (places, shape) in zip(network.members, seen, strict=True)
+        ]
+        return Committee(members, seen, certified_weight(seen, geometry))
     condition = network.condition if isinstance(network, Stack) else None
     if not isinstance(geometry, NormedSpace):
         if points is None:
