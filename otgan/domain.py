@@ -40,6 +40,9 @@ class Domain:
         extension: of the file that `sample` writes when none is named.
         state: JSON, passed back as `state=` to a factory that takes it, in place of data.
         classes: names of the labels.
+        features: maps from samples in data units to vectors, (n, *E) -> (n, d), by name, on which
+            `evaluate` compares samples as well; of an nn.Module, Frechet and KID are torchmetrics'.
+        provenance: what was done to the data before they came here, for reports.
     """
 
     geometry: Geometry
@@ -53,6 +56,8 @@ class Domain:
     extension: str = ".npy"
     state: Mapping[str, Any] = field(default_factory=dict)
     classes: tuple[str, ...] = ()
+    features: Mapping[str, Callable[[Tensor], Tensor]] = field(default_factory=dict)
+    provenance: Mapping[str, str] = field(default_factory=dict)
 
     def fingerprint(self) -> str:
         """Of training and held-out data."""

@@ -14,6 +14,7 @@ from otgan import metrics as scores
 from otgan.config import Config, InputError, RunError
 from otgan.data import floats
 from otgan.domain import Domain, find, load, restore, takes_state
+from otgan.metrics.features import Features, described
 from otgan.randomness import seeded
 from otgan.runs import Run
 
@@ -49,13 +50,21 @@ class Model:
         values = torch.cat([self.critic(part, None) for part in points.split(1000)])
         return values * (self.domain.chart.unit or 1.0)
 
-    def evaluate(self, limit: int = 1000, draws: int = 5, seed: int = 0) -> dict[str, Any]:
+    def evaluate(
+        self, limit: int = 1000, draws: int = 5, seed: int = 0, features: Features | None = None
+    ) -> dict[str, Any]:
         """Scores of the averaged generator against held-out data, each beside its floor.
 
+        Args:
+            limit: most samples to compare in one draw.
+            draws: independent draws of generated samples and, for the floors, of training points.
+            features: maps from samples in data units to vectors, by name, besides the domain's.
+
         Returns:
-            A JSON tree: `metrics` (name -> value, spread, floor, floor_spread; what
-            `metrics.evaluate` gives), `classes` (share of each among samples and in the training
-            data, where there are labels), and what was compared.
+            A JSON tree: `metrics` (name -> value, spread, interval, floor, floor_spread,
+            floor_interval; what `metrics.evaluate` gives), `left_out` (name -> why), `provenance`,
+            `classes` (share of each among samples and in the training data, where there are
+            labels), and what was compared.
 
         Raises:
             InputError: too few data to compare with.
@@ -68,14 +77,16 @@ class Model:
                 f"{len(training)} and {len(held_out)}, limited to {limit}: get more data"
             )
         with seeded(seed, torch.device("cpu")):
-            return self._evaluate(limit, draws)
+            report = self._evaluate(limit, draws, {**self.domain.features, **(features or {})})
+        report["provenance"]["seed"] = seed
+        return report
 
-    def _evaluate(self, limit: int, draws: int) -> dict[str, Any]:
+    def _evaluate(self, limit: int, draws: int, features: Features) -> dict[str, Any]:
         domain, geometry = self.domain, self.domain.geometry
         training, held_out, chart = domain.train, domain.held_out, domain.chart
         assert training is not None and held_out is not None
         found = scores.evaluate(
-            self._generate, training, held_out, geometry, chart, limit=limit, draws=draws
+            self._generate, training, held_out, geometry, chart, features, limit=limit, draws=draws
         )
         report: dict[str, Any] = {
             "ground_cost": repr(geometry),
@@ -83,6 +94,15 @@ class Model:
             "n": min(limit, len(held_out), len(training)),
             "draws": draws,
             "metrics": {name: vars(score) for name, score in found.items()},
+            "left_out": scores.left_out(geometry),
+            "provenance": {
+                "data": dict(domain.provenance),
+                "features": {name: described(f) for name, f in features.items()},
+                "held_out": len(held_out),
+                "training": len(training),
+                "training_searched": min(scores.TRAINING * limit, len(training)),
+                "interval": {"level": scores.LEVEL, "resamples": scores.RESAMPLES},
+            },
         }
         if training.y is not None:
             kept = torch.randperm(len(training))[:10_000]

@@ -1,0 +1,34 @@
+"""How good samples are, in the domain's own ground cost, beside what real data would score."""
+
+from otgan.metrics.estimate import LEVEL, RESAMPLES, Estimate, Score, interval
+from otgan.metrics.evaluation import TRAINING, compare, evaluate, left_out
+from otgan.metrics.moments import frechet, kernel
+from otgan.metrics.neighbours import (
+    class_shares,
+    memorisation,
+    nearest,
+    nearest_classes,
+    neighbours,
+)
+from otgan.metrics.transported import sliced_w1, w1
+
+__all__ = [
+    "LEVEL",
+    "RESAMPLES",
+    "TRAINING",
+    "Estimate",
+    "Score",
+    "class_shares",
+    "compare",
+    "evaluate",
+    "frechet",
+    "interval",
+    "kernel",
+    "left_out",
+    "memorisation",
+    "nearest",
+    "nearest_classes",
+    "neighbours",
+    "sliced_w1",
+    "w1",
+]
