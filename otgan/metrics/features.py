@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import warnings
 from collections.abc import Callable, Mapping
 
 import torch
@@ -24,12 +25,15 @@ def vectors(name: str, features: Callable[[Tensor], Tensor], x: Tensor) -> Tenso
     Raises:
         InputError: they are no finite vectors.
     """
-    found = torch.cat([features(part) for part in x.split(_BATCH)])
-    if found.dim() != 2 or len(found) != len(x):
-        raise InputError(
-            f"the feature map '{name}' gives shape {tuple(found.shape)} for {len(x)} samples: it "
-            f"must be ({len(x)}, d)"
-        )
+    parts = []
+    for part in x.split(_BATCH):
+        parts.append(features(part))
+        if parts[-1].dim() != 2 or len(parts[-1]) != len(part):
+            raise InputError(
+                f"the feature map '{name}' gives shape {tuple(parts[-1].shape)} for {len(part)} "
+                f"samples: it must be ({len(part)}, d)"
+            )
+    found = torch.cat(parts)
     if not found.isfinite().all():
         raise InputError(f"the feature map '{name}' gives NaN or infinity: mend it, or drop it")
     return found.cpu().double()
@@ -60,8 +64,10 @@ def by_torchmetrics(x: Tensor, y: Tensor) -> dict[str, float]:
         ) from None
     given, size = nn.Identity(), min(len(x), len(y))
     subsets = {"subsets": 1, "subset_size": size} if size <= BLOCK else {"subset_size": BLOCK}
-    fid = FrechetInceptionDistance(given, input_img_size=(x.shape[1],))
-    kid = KernelInceptionDistance(given, **subsets)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of memory, where features are computed batch by batch
+        fid = FrechetInceptionDistance(given, input_img_size=(x.shape[1],))
+        kid = KernelInceptionDistance(given, **subsets)
     for metric in (fid, kid):
         metric.update(y, real=True)
         metric.update(x, real=False)

@@ -17,8 +17,8 @@ def neighbours(x: Tensor, y: Tensor, geometry: Geometry, k: int = 5) -> dict[str
     - precision: share of x in the ball of some y; recall: of y in the ball of some x (Kynkaanniemi
       et al. 2019, 'Improved Precision and Recall Metric', equation 2).
     - density: number of balls of y that hold a point of x, over k, in the mean; 1 for equal
-      distributions, and more where x crowds where y is dense. coverage: share of y whose ball
-      holds some x (Naeem et al. 2020, 'Reliable Fidelity and Diversity Metrics', section 3).
+      distributions, and not bounded by it. coverage: share of y whose ball holds some x (Naeem et
+      al. 2020, 'Reliable Fidelity and Diversity Metrics', section 3).
     - 1-NN accuracy: how often the nearest other point, of both samples together, is of a point's
       own sample; 1/2 for equal distributions, 1 for samples apart, below 1/2 where x sits on
       points of y (Lopez-Paz and Oquab 2017, 'Revisiting Classifier Two-Sample Tests'). Each

@@ -56,7 +56,7 @@ def _say_what(console: Console, report: Mapping[str, Any]) -> None:
     """Ground cost, units and where the figures come from."""
     provenance, units = report["provenance"], report["units"]
     lines = [
-        f"Ground cost {report['ground_cost']}; distances in {units} units, Frechet in their square.",
+        f"Ground cost {report['ground_cost']}; distances in {units} units (Frechet squared).",
         f"Memorisation: {provenance['training_searched']} of {provenance['training']} training "
         "points are searched.",
     ]
