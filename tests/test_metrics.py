@@ -211,6 +211,21 @@ def test_influence_is_what_leaving_a_point_out_changes(metric, side):
     assert influence.std() == pytest.approx(left.std().item(), rel=0.1)
 
 
+@pytest.mark.parametrize("name", ["precision", "recall", "density", "coverage", "1-NN accuracy"])
+@pytest.mark.parametrize("side", [0, 1])
+def test_influence_on_neighbours_is_the_jackknife(name, side):
+    pair = [normal(30, 0), 0.8 * normal(25, 1) + 0.5]
+    whole, n = neighbours(*pair, L2, 3)[name], len(pair[side])
+    left = []
+    for i in range(n):
+        others = [p[torch.arange(n) != i] if s == side else p for s, p in enumerate(pair)]
+        left.append((n - 1) * (whole.value - neighbours(*others, L2, 3)[name].value))
+    left = torch.tensor(left, dtype=torch.float64)
+    influence = (whole.x, whole.y)[side]
+    torch.testing.assert_close(influence - influence.mean(), left - left.mean())
+    assert left.std() > 0
+
+
 def test_where_all_mass_moves_one_way_the_influence_is_the_position():
     x, y = normal(30, 0, 1) + 20, normal(40, 1, 1)
     found = w1(x, y, L2)

@@ -3,13 +3,8 @@
 from otgan.metrics.estimate import LEVEL, RESAMPLES, Estimate, Score, interval
 from otgan.metrics.evaluation import TRAINING, compare, evaluate, left_out
 from otgan.metrics.moments import frechet, kernel
-from otgan.metrics.neighbours import (
-    class_shares,
-    memorisation,
-    nearest,
-    nearest_classes,
-    neighbours,
-)
+from otgan.metrics.neighbours import neighbours
+from otgan.metrics.training_data import class_shares, memorisation, nearest, nearest_classes
 from otgan.metrics.transported import sliced_w1, w1
 
 __all__ = [

@@ -14,7 +14,8 @@ from otgan.geometry.base import flat
 from otgan.metrics.estimate import Estimate, Score
 from otgan.metrics.features import Features, by_torchmetrics, vectors
 from otgan.metrics.moments import frechet, kernel
-from otgan.metrics.neighbours import memorisation, nearest, neighbours
+from otgan.metrics.neighbours import neighbours
+from otgan.metrics.training_data import memorisation, nearest
 from otgan.metrics.transported import sliced_w1, w1
 from otgan.preprocess import Chart
 

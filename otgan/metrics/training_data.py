@@ -1,0 +1,58 @@
+"""Metrics against the training data: memorisation, and the classes of their neighbours."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from otgan.geometry import Geometry
+from otgan.metrics.estimate import Estimate
+
+_CHUNK = 256
+
+
+def memorisation(x_to_train: Tensor, y_to_train: Tensor) -> Estimate:
+    """Probability that a generated point is nearer to the training data than a held-out one.
+
+    1/2 where the generator is as far from its training data as new data are, 1 for copies; a tie
+    counts half. It is the Mann-Whitney statistic U / (n m) whose z-score is the C_T of Meehan et
+    al. 2020, 'A Non-Parametric Test to Detect Data-Copying in Generative Models', without cells.
+
+    Args:
+        x_to_train, y_to_train: distances of generated and held-out points to the nearest training
+            point, (n,) and (m,), as `nearest` gives them.
+
+    Example:
+        >>> memorisation(torch.tensor([0.0, 2.0]), torch.tensor([1.0, 1.0])).value
+        0.5
+    """
+    x, y = x_to_train[:, None], y_to_train[None]
+    nearer = (x < y).double() + 0.5 * (x == y).double()
+    return Estimate(nearer.mean().item(), nearer.mean(1), nearer.mean(0))
+
+
+def nearest(query: Tensor, reference: Tensor, geometry: Geometry, rank: int = 1) -> Tensor:
+    """Distance to the nearest reference point, or to that of another rank, (n, *E) -> (n,)."""
+    parts = query.split(_CHUNK)
+    return torch.cat([geometry.pairwise(q, reference).kthvalue(rank).values for q in parts])
+
+
+def nearest_classes(
+    query: Tensor, reference: Tensor, labels: Tensor, geometry: Geometry, k: int = 5
+) -> Tensor:
+    """Majority label among the k nearest reference points, (m, *E) -> (m,)."""
+    nearest = torch.cat(
+        [
+            geometry.pairwise(q, reference).topk(k, largest=False).indices
+            for q in query.split(_CHUNK)
+        ]
+    )
+    return labels[nearest].mode(1).values
+
+
+def class_shares(
+    samples: Tensor, train: Tensor, labels: Tensor, classes: int, geometry: Geometry, k: int = 5
+) -> Tensor:
+    """Share of each class among samples, by the k nearest training points, (classes,)."""
+    found = nearest_classes(samples, train, labels, geometry, k)
+    return found.bincount(minlength=classes) / len(samples)
