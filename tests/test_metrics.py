@@ -8,7 +8,7 @@ import scipy.linalg
 import torch
 
 from otgan.data import Samples
-from otgan.geometry import Lp, MetricSpace
+from otgan.geometry import Lp, Mahalanobis, MetricSpace
 from otgan.metrics import (
     Estimate,
     class_shares,
@@ -126,6 +126,14 @@ def test_memorisation_tells_copies_from_new_points():
     assert copied.value == 1
     assert fresh.value == pytest.approx(0.5, abs=0.08)
     assert memorisation(nearest(half, train, L2), to_train).value == pytest.approx(0.75, abs=0.06)
+
+
+@pytest.mark.parametrize("geometry", [L2, Lp(1), Mahalanobis(torch.diag(torch.tensor([4.0, 1.0])))])
+@pytest.mark.parametrize("rank", [1, 3])
+def test_nearest_agrees_with_all_distances(geometry, rank):
+    query, reference = normal(300, 0) + 1000, normal(80, 1) + 1000
+    expected = geometry.pairwise(query, reference).sort(1).values[:, rank - 1]
+    torch.testing.assert_close(nearest(query, reference, geometry, rank), expected)
 
 
 # moments

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ from torch import Tensor
 
 LEVEL = 0.95
 RESAMPLES = 1000
+SHARE = (0.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -22,15 +24,18 @@ class Estimate:
             drawn again from these points change the value by the change of the means of x and y
             (the infinitesimal jackknife of Efron 1982, 'The Jackknife, the Bootstrap and Other
             Resampling Plans', chapter 6).
+        range: least and largest value the metric can have.
     """
 
     value: float
     x: Tensor
     y: Tensor
+    range: tuple[float, float] = (-math.inf, math.inf)
 
     def scaled(self, factor: float) -> Estimate:
         """The same in other units."""
-        return Estimate(factor * self.value, factor * self.x, factor * self.y)
+        low, high = (factor * end for end in self.range)
+        return Estimate(factor * self.value, factor * self.x, factor * self.y, (low, high))
 
 
 @dataclass(frozen=True)
@@ -82,7 +87,8 @@ def interval(
     tail = (1 - level) / 2
     low, high = shift.quantile(torch.tensor([tail, 1 - tail], dtype=shift.dtype)).tolist()
     value = sum(e.value for e in draws) / len(draws)
-    return value + low, value + high
+    least, largest = draws[0].range
+    return max(least, value + low), min(largest, value + high)
 
 
 def _means(influence: Tensor, resamples: int, generator: torch.Generator) -> Tensor:

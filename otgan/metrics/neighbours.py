@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
 from otgan.geometry import Geometry
-from otgan.metrics.estimate import Estimate
+from otgan.metrics.estimate import SHARE, Estimate
 
 
 def neighbours(x: Tensor, y: Tensor, geometry: Geometry, k: int = 5) -> dict[str, Estimate]:
@@ -35,7 +37,7 @@ def neighbours(x: Tensor, y: Tensor, geometry: Geometry, k: int = 5) -> dict[str
     recall, _, _ = _balls(across.T, in_x, k)
     return {
         "precision": precision,
-        "recall": Estimate(recall.value, recall.y, recall.x),
+        "recall": Estimate(recall.value, recall.y, recall.x, SHARE),
         "density": density,
         "coverage": coverage,
         "1-NN accuracy": _two_sample(across, in_x, in_y),
@@ -55,9 +57,11 @@ def _balls(across: Tensor, within: Tensor, k: int) -> tuple[Estimate, Estimate, 
     covered, widely = (held > 0).double(), (held + added.sum(0) > 0).double()
     found, alone = (balls > 0).double(), inside @ (held == 1).double()
     return (
-        Estimate(found.mean().item(), found, (1 - m) * (without > 0).double().mean(0)),
-        Estimate(balls.mean().item() / k, balls / k, (1 - m) * without.mean(0) / k),
-        Estimate(covered.mean().item(), (n - 1) / m * alone, covered - (widely - covered) @ near),
+        Estimate(found.mean().item(), found, (1 - m) * (without > 0).double().mean(0), SHARE),
+        Estimate(balls.mean().item() / k, balls / k, (1 - m) * without.mean(0) / k, (0, math.inf)),
+        Estimate(
+            covered.mean().item(), (n - 1) / m * alone, covered - (widely - covered) @ near, SHARE
+        ),
     )
 
 
@@ -69,7 +73,7 @@ def _two_sample(across: Tensor, in_x: Tensor, in_y: Tensor) -> Estimate:
     for mine, other in (sides, sides[::-1]):
         n, m = len(mine.right), len(other.right)
         influence.append((mine.right - mine.if_own_goes - (n - 1) / m * other.if_other_goes) / 2)
-    return Estimate(value, *influence)
+    return Estimate(value, influence[0], influence[1], SHARE)
 
 
 class _Votes:

@@ -18,7 +18,7 @@ def show(report: Mapping[str, Any]) -> None:
     n, provenance = report["n"], report["provenance"]
     title = f"{n} samples of the averaged generator against {n} held out, {report['draws']} draws"
     table = Table(title=title, title_justify="left")
-    table.add_column("")
+    table.add_column("", min_width=13)
     level = f"{provenance['interval']['level']:.0%} interval"
     for column in ("generated", level, "real (floor)"):
         table.add_column(column, no_wrap=True)
@@ -43,8 +43,8 @@ def show(report: Mapping[str, Any]) -> None:
 
 
 def number(value: float) -> str:
-    """Three digits after the point, or three significant ones of a small number."""
-    return f"{value:.3f}" if abs(value) >= 0.1 or not value else f"{value:.3g}"
+    """Three digits after the point, or two significant ones of a small number."""
+    return f"{value:.3f}" if abs(value) >= 0.1 or not value else f"{value:.2g}"
 
 
 def write_json(report: Mapping[str, Any], path: Path) -> None:
