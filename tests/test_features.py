@@ -111,8 +111,15 @@ def test_wrong_inception_weights_are_refused(tmp_path):
     broken = tmp_path / "broken.pth"
     broken.write_text("no weights")
     domain = images(PIXELS, inception=str(broken))
-    with pytest.raises(InputError, match=r"Inception weights|pip install 'otgan\[inception\]'"):
+    with pytest.raises(InputError, match="holds no Inception weights"):
         domain.features["inception"](domain.train.points())
+
+
+def test_without_torch_fidelity_inception_says_what_to_install(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "torchmetrics.image.fid", None)
+    torch.save({}, tmp_path / "weights.pth")
+    with pytest.raises(InputError, match=r"pip install 'otgan\[inception\]'"):
+        inception.Inception(tmp_path / "weights.pth")(torch.rand(1, 1, 8, 8))
 
 
 def test_evaluate_says_where_its_figures_come_from(here, capsys):

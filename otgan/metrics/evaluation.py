@@ -25,12 +25,12 @@ TRAINING = 10
 
 def compare(x: Tensor, y: Tensor, geometry: Geometry) -> dict[str, Estimate]:
     """Every metric of generated x (n, *E) and real y (m, *E) that the ground cost allows."""
-    found = {"W1": w1(x, y, geometry), **neighbours(x, y, geometry)}
+    found = {"W1": w1(x, y, geometry)}
     if isinstance(geometry, NormedSpace):
         found["sliced W1"] = sliced_w1(x, y, geometry)
         found["Frechet"] = frechet(flat(x), flat(y))
         found["KID"] = kernel(flat(x), flat(y))
-    return found
+    return found | neighbours(x, y, geometry)
 
 
 def left_out(geometry: Geometry) -> dict[str, str]:

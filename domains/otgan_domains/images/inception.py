@@ -49,20 +49,32 @@ class Inception(nn.Module):
 
 
 def _load(weights: Path) -> nn.Module:
+    try:  # torchmetrics would unpickle anything; a file that holds more than tensors stops here
+        torch.load(weights, weights_only=True)
+    except Exception as error:  # unpickling raises nearly anything
+        raise _other(weights, error) from None
     try:
         from torchmetrics.image.fid import NoTrainInceptionV3
     except (ImportError, RuntimeError) as error:  # a torchvision of another torch gives the latter
-        raise InputError(
-            f"Inception features need torchmetrics and torch-fidelity ({error}): pip install "
-            "'otgan[inception]', with the torchvision that belongs to your torch"
-        ) from None
-    try:  # torchmetrics would unpickle anything; a file that holds more than tensors stops here
-        torch.load(weights, weights_only=True)
+        raise _missing(error) from None
+    try:
         return NoTrainInceptionV3("inception-v3-compat", ["2048"], str(weights))
-    except ModuleNotFoundError as error:
-        raise InputError(f"{error}".partition("\n")[0]) from None
-    except Exception as error:  # unpickling raises nearly anything
-        raise InputError(
-            f"'{weights}' holds no Inception weights ({str(error).partition(chr(10))[0]}): take "
-            "weights-inception-2015-12-05-6726825d.pth of torch-fidelity's releases"
-        ) from None
+    except ImportError as error:
+        raise _missing(error) from None
+    except RuntimeError as error:
+        raise _other(weights, error) from None
+
+
+def _missing(error: Exception) -> InputError:
+    return InputError(
+        f"Inception features need torchmetrics and torch-fidelity ({error}): pip install "
+        "'otgan[inception]', with the torchvision that belongs to your torch"
+    )
+
+
+def _other(weights: Path, error: Exception) -> InputError:
+    reason = str(error).partition("\n")[0]
+    return InputError(
+        f"'{weights}' holds no Inception weights ({reason}): take "
+        "weights-inception-2015-12-05-6726825d.pth of torch-fidelity's releases"
+    )
