@@ -78,6 +78,7 @@ def evaluate(
     limit: int = 1000,
     draws: int = 5,
     seed: int = 0,
+    features: tuple[str, ...] = (),
 ) -> None:
     """Score a run's samples against held-out data, each figure beside its real-to-real floor.
 
@@ -87,7 +88,10 @@ def evaluate(
         limit: Most samples to compare in one draw.
         draws: Independent draws, for the spread.
         seed: Seed of the draws.
+        features: Maps from samples in data units to vectors, each module:function, on which to
+            compare as well.
     """
+    from otgan.domain import named_function
     from otgan.model import Model
     from otgan.report.tables import show, write_json
 
@@ -95,7 +99,8 @@ def evaluate(
         raise InputError(
             f"evaluation needs --limit 10 and --draws 1 at least, got {limit}, {draws}"
         )
-    report = Model.load(run, data=True).evaluate(limit, draws, seed)
+    maps = {name: named_function(name, "feature map") for name in features}
+    report = Model.load(run, data=True).evaluate(limit, draws, seed, maps)
     show(report)
     if json:
         write_json(report, json)

@@ -66,6 +66,12 @@ class Samples:
         """What is known of the points that `draw` draws."""
         return None if self.y is None else self.y[self._some(n, seed)]
 
+    def first(self, n: int | None = None) -> Tensor:
+        """The first attribute's classes as integers, of all or of the n that `draw` draws at 0."""
+        assert self.y is not None
+        y = self.y if n is None else self.y[self._some(n, 0)]
+        return y.reshape(len(y), -1)[:, 0].long()
+
     def _some(self, n: int, seed: int) -> Tensor:
         return torch.randperm(len(self), generator=torch.Generator().manual_seed(seed))[:n]
 

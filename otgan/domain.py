@@ -42,6 +42,9 @@ class Domain:
         extension: of the file that `sample` writes when none is named.
         state: JSON, passed back as `state=` to a factory that takes it, in place of data.
         attributes: of the columns of `Samples.y`.
+        features: maps from samples in data units to vectors, (n, *E) -> (n, d), by name, on which
+            `evaluate` compares samples as well; of an nn.Module, Frechet and KID are torchmetrics'.
+        provenance: what was done to the data before they came here, for reports.
     """
 
     geometry: Geometry
@@ -55,6 +58,8 @@ class Domain:
     extension: str = ".npy"
     state: Mapping[str, Any] = field(default_factory=dict)
     attributes: tuple[Attribute, ...] = ()
+    features: Mapping[str, Callable[[Tensor], Tensor]] = field(default_factory=dict)
+    provenance: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def classes(self) -> tuple[str, ...]:

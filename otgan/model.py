@@ -14,6 +14,7 @@ from otgan import metrics as scores
 from otgan.config import Config, InputError, RunError
 from otgan.data import floats
 from otgan.domain import Domain, find, load, restore, takes_state
+from otgan.metrics.features import Features, described
 from otgan.randomness import seeded
 from otgan.runs import Run
 
@@ -95,13 +96,21 @@ class Model:
         )
         return values * (self.domain.chart.unit or 1.0)
 
-    def evaluate(self, limit: int = 1000, draws: int = 5, seed: int = 0) -> dict[str, Any]:
+    def evaluate(
+        self, limit: int = 1000, draws: int = 5, seed: int = 0, features: Features | None = None
+    ) -> dict[str, Any]:
         """Scores of the averaged generator against held-out data, each beside its floor.
 
+        Args:
+            limit: most samples to compare in one draw.
+            draws: independent draws of generated samples and, for the floors, of training points.
+            features: maps from samples in data units to vectors, by name, besides the domain's.
+
         Returns:
-            A JSON tree: `metrics` (name -> value, spread, floor, floor_spread; what
-            `metrics.evaluate` gives), `classes` (share of each among samples and in the training
-            data, where there are labels), and what was compared.
+            A JSON tree: `metrics` (name -> value, spread, interval, floor, floor_spread,
+            floor_interval; what `metrics.evaluate` gives), `left_out` (name -> why), `provenance`,
+            `classes` (share of each among samples and in the training data, where there are
+            labels), and what was compared.
 
         Raises:
             InputError: too few data to compare with.
@@ -114,14 +123,16 @@ class Model:
                 f"{len(training)} and {len(held_out)}, limited to {limit}: get more data"
             )
         with seeded(seed, torch.device("cpu")):
-            return self._evaluate(limit, draws)
+            report = self._evaluate(limit, draws, {**self.domain.features, **(features or {})})
+        report["provenance"]["seed"] = seed
+        return report
 
-    def _evaluate(self, limit: int, draws: int) -> dict[str, Any]:
+    def _evaluate(self, limit: int, draws: int, features: Features) -> dict[str, Any]:
         domain, geometry = self.domain, self.domain.geometry
         training, held_out, chart = domain.train, domain.held_out, domain.chart
         assert training is not None and held_out is not None
         found = scores.evaluate(
-            self._generate, training, held_out, geometry, chart, limit=limit, draws=draws
+            self._generate, training, held_out, geometry, chart, features, limit=limit, draws=draws
         )
         report: dict[str, Any] = {
             "ground_cost": repr(geometry),
@@ -129,18 +140,48 @@ class Model:
             "n": min(limit, len(held_out), len(training)),
             "draws": draws,
             "metrics": {name: vars(score) for name, score in found.items()},
+            "left_out": scores.left_out(geometry),
+            "provenance": {
+                "data": dict(domain.provenance),
+                "features": {name: described(f) for name, f in features.items()},
+                "held_out": len(held_out),
+                "training": len(training),
+                "training_searched": min(scores.TRAINING * limit, len(training)),
+                "interval": {"level": scores.LEVEL, "resamples": scores.RESAMPLES},
+            },
         }
-        if training.y is not None:
-            kept = torch.randperm(len(training))[:10_000]
-            real, labels = chart.encode(training.points(kept)), training.y[kept]
-            names = domain.classes or tuple(map(str, range(int(training.y.max()) + 1)))
-            shares = scores.class_shares(self._generate(limit), real, labels, len(names), geometry)
-            real_shares = training.y.bincount(minlength=len(names)) / len(training)
-            pairs = zip(shares.tolist(), real_shares.tolist(), strict=True)
-            report["classes"] = {
-                name: {"generated": g, "data": d} for name, (g, d) in zip(names, pairs, strict=True)
-            }
+        if training.y is not None and domain.classes:
+            report["classes"] = self._classes(limit)
         return report
+
+    def _classes(self, limit: int) -> dict[str, dict[str, float]]:
+        """Shares of the classes of the first attribute, by the nearest training points; where the
+        run can be asked for them alone, also how many of those asked for are what they should be."""
+        domain, geometry = self.domain, self.domain.geometry
+        training, held_out, chart = domain.train, domain.held_out, domain.chart
+        assert training is not None and held_out is not None
+        kept, names = torch.randperm(len(training))[:10_000], domain.classes
+        every = training.first()
+        real, labels = chart.encode(training.points(kept)), every[kept]
+
+        def recognised(x: Tensor) -> Tensor:
+            return scores.nearest_classes(x, real, labels, geometry)
+
+        shares = recognised(self._generate(limit)).bincount(minlength=len(names)) / limit
+        data = every.bincount(minlength=len(names)) / len(training)
+        found = {
+            name: {"generated": shares[k].item(), "data": data[k].item()}
+            for k, name in enumerate(names)
+        }
+        if self.condition is not None and self.condition.columns == (0,):
+            asked = torch.arange(len(names)).repeat_interleave(-(-limit // len(names)))
+            hits = recognised(self._generate(len(asked), None, asked.float()[:, None])) == asked
+            shown = held_out.draw(limit, 0), held_out.first(limit)
+            real_hits = recognised(chart.encode(shown[0])) == shown[1]
+            for k, name in enumerate(names):
+                found[name]["as asked"] = hits[asked == k].float().mean().item()
+                found[name]["real recognised"] = real_hits[shown[1] == k].float().mean().item()
+        return found
 
     def save(self, path: str | Path) -> None:
         """Writes a run folder that `load` and `otgan sample` read.

@@ -20,6 +20,7 @@ from pydantic import BaseModel
 
 from otgan.cli import main
 from otgan.config import Config
+from otgan.report.tables import number
 
 
 def pictures(folder):
@@ -188,10 +189,11 @@ def test_sampling_needs_no_training_data(run, here):
 def test_evaluate_shows_and_writes_the_same_figures(run, here, capsys):
     main(["evaluate", str(run), "--limit", "10", "--draws", "2", "--json", "scores.json"])
     report, shown = json.loads((here / "scores.json").read_text()), capsys.readouterr().out
-    assert report["metrics"].keys() == {"W1", "precision", "recall"}
+    assert report["metrics"].keys() > {"W1", "sliced W1", "precision", "recall", "memorisation"}
     for score in report["metrics"].values():
-        assert score.keys() == {"value", "spread", "floor", "floor_spread"}
-        assert f"{score['value']:.3f}" in shown and f"{score['floor']:.3f}" in shown
+        sides = {"value", "spread", "interval", "floor", "floor_spread", "floor_interval"}
+        assert score.keys() == sides
+        assert number(score["value"]) in shown and number(score["floor"]) in shown
     assert report["classes"].keys() == {"a", "b"}
     assert sum(c["generated"] for c in report["classes"].values()) == pytest.approx(1)
 

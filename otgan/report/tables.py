@@ -15,28 +15,56 @@ from otgan.report.files import replacing
 
 def show(report: Mapping[str, Any]) -> None:
     """Prints what `Model.evaluate` returns."""
-    n = report["n"]
+    n, provenance = report["n"], report["provenance"]
     title = f"{n} samples of the averaged generator against {n} held out, {report['draws']} draws"
-    table = Table("", "generated", "real (floor)", title=title, title_justify="left")
+    table = Table(title=title, title_justify="left")
+    table.add_column("", min_width=13)
+    level = f"{provenance['interval']['level']:.0%} interval"
+    for column in ("generated", level, "real (floor)"):
+        table.add_column(column, no_wrap=True)
     for name, score in report["metrics"].items():
-        units = "data" if "before" in name else report["units"]
-        label = f"{name}, {report['ground_cost']} in {units} units"
+        low, high = score["interval"]
         table.add_row(
-            label if name.startswith("W1") else name,
-            f"{score['value']:.3f} ± {score['spread']:.3f}",
-            f"{score['floor']:.3f} ± {score['floor_spread']:.3f}",
+            name,
+            f"{number(score['value'])} ± {number(score['spread'])}",
+            f"{number(low)} to {number(high)}",
+            f"{number(score['floor'])} ± {number(score['floor_spread'])}",
         )
     w1 = report["metrics"]["W1"]
-    table.add_row("W1 / floor", f"{w1['value'] / w1['floor']:.3f}" if w1["floor"] else "-", "1")
+    table.add_row("W1 / floor", f"{w1['value'] / w1['floor']:.3f}" if w1["floor"] else "-", "", "1")
     console = Console()
     console.print(table)
+    _say_what(console, report)
     if "classes" in report:
-        shares = Table("class", "generated", "data", title="Share of samples", title_justify="left")
+        columns = list(next(iter(report["classes"].values())))
+        shares = Table("class", *columns, title="Share of samples", title_justify="left")
         for name, share in report["classes"].items():
-            shares.add_row(name, f"{share['generated']:.1%}", f"{share['data']:.1%}")
+            shares.add_row(name, *(f"{share[column]:.1%}" for column in columns))
         console.print(shares)
+
+
+def number(value: float) -> str:
+    """Three digits after the point, or two significant ones of a small number."""
+    return f"{value:.3f}" if abs(value) >= 0.1 or not value else f"{value:.2g}"
 
 
 def write_json(report: Mapping[str, Any], path: Path) -> None:
     with replacing(path) as part:
         part.write_text(json.dumps(report, indent=2) + "\n")
+
+
+def _say_what(console: Console, report: Mapping[str, Any]) -> None:
+    """Ground cost, units and where the figures come from."""
+    provenance, units = report["provenance"], report["units"]
+    lines = [
+        f"Ground cost {report['ground_cost']}; distances in {units} units (Frechet squared).",
+        f"Memorisation: {provenance['training_searched']} of {provenance['training']} training "
+        "points are searched.",
+    ]
+    if "W1 before the chart" in report["metrics"]:
+        lines.append("The chart is no similarity: W1 before the chart is in data units.")
+    lines += [f"Without {name}: {why}." for name, why in report["left_out"].items()]
+    lines += [f"Features {name}: {what}." for name, what in provenance["features"].items()]
+    lines += [f"Data, {name}: {what}." for name, what in provenance["data"].items()]
+    for line in lines:
+        console.print(line, highlight=False, markup=False)

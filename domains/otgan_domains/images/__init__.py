@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 from typing import Any, Literal
 
 from otgan.conditions import Attribute, described, to_json
@@ -13,6 +14,7 @@ from otgan.geometry import Lp
 from otgan.networks import dcgan, mlp
 from otgan.preprocess import Chart, Identity, Scaling, Whitening
 from otgan.report.pictures import grid
+from otgan_domains.images.inception import Inception
 from otgan_domains.images.loading import read
 from otgan_domains.images.opening import Form
 from otgan_domains.images.pixels import split, to_tensor
@@ -32,6 +34,7 @@ def images(
     held_out: float = 0.2,
     chart: Literal["scaling", "identity", "whitening"] = "scaling",
     p: float = 2.0,
+    inception: str | None = None,
     *,
     state: dict[str, Any] | None = None,
 ) -> Domain:
@@ -50,6 +53,7 @@ def images(
         held_out: share of the images kept from training, if the data bring no test set.
         chart: scaling to [-1, 1], identity, or whitening (the ground cost is then Mahalanobis).
         p: exponent of the lp ground cost.
+        inception: file of torch-fidelity's Inception weights, for FID and KID in `otgan evaluate`.
         state: of a finished run, in place of data.
     """
     training = testing = None
@@ -68,6 +72,8 @@ def images(
             )
         attributes = to_json(described(training.y, discrete))
         state = {"shape": list(training.shape), "attributes": attributes}
+        if inception is not None and not Path(inception).is_file():
+            raise InputError(f"--inception '{inception}' is no file: name the Inception weights")
     shape = tuple(state["shape"])
     if not p >= 1:
         raise InputError(f"--p is the exponent of a norm, at least 1, got {p}")
@@ -94,6 +100,8 @@ def images(
         extension=".png",
         state=state,
         attributes=tuple(map(Attribute.restore, state["attributes"])),
+        features={} if inception is None else {"inception": Inception(Path(inception))},
+        provenance={"resizing": Form(size, resize, channels).said()},
     )
 
 

@@ -25,6 +25,14 @@ class Form:
             height, width = self.size
             raise InputError(f"--size is HEIGHT WIDTH, at least 1 each, got {height} {width}")
 
+    def said(self) -> str:
+        """What happens to the size, in words."""
+        if self.size is None:
+            return "none"
+        height, width = self.size
+        how = "cropped to the aspect ratio, then" if self.how == "crop" else "stretched"
+        return f"{how} to {height} x {width}, Lanczos"
+
     def stack(self, pictures: Iterable[tuple[str, Any]]) -> np.ndarray:
         """Opens named pictures (path, file or nested list) and stacks them.
 
