@@ -229,6 +229,8 @@ def test_pixels_are_named_by_where_they_are():
 
 
 def test_what_cannot_be_fitted_is_refused():
+    with pytest.raises(ValueError, match="by 'zac': there are pca, zca, cholesky"):
+        Whitening((5,), "zac")
     with pytest.raises(ValueError, match="no points"):
         Whitening((5,)).fit([])
     with pytest.raises(ValueError, match=r"shape \(5,\) cannot be .* \(400, 4\)"):

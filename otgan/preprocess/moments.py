@@ -60,9 +60,10 @@ def shrink(values: Tensor, n: int) -> Tensor:
     """Eigenvalues of a sample covariance, each moved to where its population value is expected.
 
     Quadratic-inverse shrinkage (Ledoit and Wolf 2022, 'Quadratic shrinkage for large covariance
-    matrices', Bernoulli 28(3)): every eigenvalue is pushed away from its
-    neighbours by as much as sampling had spread them, and those that are zero because there are
-    fewer samples than columns share one value. With many samples for each column, little changes.
+    matrices', Bernoulli 28(3)): every eigenvalue is drawn towards those near it, as sampling had
+    spread them, and those that are zero because there are fewer samples than columns share one
+    value. With many samples for each column, little changes. Unlike the linear shrinkage of Ledoit
+    and Wolf 2004 or OAS, it leaves a small eigenvalue small, however large the largest is.
 
     Args:
         values: ascending and positive, (d,); where d > n the first d - n are the null ones.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
@@ -15,7 +15,7 @@ Method = Literal["pca", "zca", "cholesky"]
 
 _ROWS = 8192
 _ROUNDING = torch.finfo(torch.float32).eps
-"""Of data and networks; what has less variance has none."""
+"""Of data and networks: spread below it is none."""
 
 
 class Whitening(Chart):
@@ -26,14 +26,19 @@ class Whitening(Chart):
     Sejnowski 1997); "cholesky" has a unit triangular B, so that z_k depends on x_1 .. x_k alone.
     Kessy, Lewin, Strimmer 2018, 'Optimal whitening and decorrelation', compare them.
 
-    No direction is dropped: decode inverts encode to the rounding of its dtype.
+    No direction is dropped, so decode inverts encode to the rounding of its dtype. A direction
+    without variance of its own, as between duplicate columns or for want of samples, gets what
+    shrinkage gives it, at the least d * 1.2e-7 of the largest eigenvalue of the correlations.
 
     Args:
         shape: E, the shape of one sample.
         method: "pca", "zca" or "cholesky".
-        shrinkage: shrink the correlations of the data for the number of samples (`shrink`);
-            without, the data fitted to have exactly unit covariance, and there must be more of
-            them than columns.
+        shrinkage: shrink the data's correlations as their number asks for (`moments.shrink`), so
+            that new data have nearly unit covariance. Without, the data fitted have it exactly,
+            and there must be more of them than columns.
+
+    Raises:
+        ValueError: an unknown method.
 
     Example:
         >>> x = torch.randn(1000, 3) @ torch.diag(torch.tensor([1.0, 10.0, 100.0]))
@@ -49,6 +54,8 @@ class Whitening(Chart):
 
     def __init__(self, shape: tuple[int, ...], method: Method = "pca", shrinkage: bool = True):
         super().__init__()
+        if method not in get_args(Method):
+            raise ValueError(f"whitening by '{method}': there are {', '.join(get_args(Method))}")
         self.shape, self.method, self.shrinkage = torch.Size(shape), method, shrinkage
         size = self.shape.numel()
         self.register_buffer("mean", torch.zeros(size))
