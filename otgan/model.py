@@ -156,7 +156,7 @@ class Model:
 
     def _classes(self, limit: int) -> dict[str, dict[str, float]]:
         """Shares of the classes of the first attribute, by the nearest training points; where the
-        run can be asked for them alone, also how many of those asked for are what they should be."""
+        run can be asked for them alone, also how many of those asked for are right."""
         domain, geometry = self.domain, self.domain.geometry
         training, held_out, chart = domain.train, domain.held_out, domain.chart
         assert training is not None and held_out is not None

@@ -248,7 +248,7 @@ SETTINGS = {
     "steps and minutes": (["--minutes", "1"], "give one of them"),
     "no size": (["--size", "0", "8"], "--size is HEIGHT WIDTH"),
     "small for dcgan": (["--size", "7", "8"], "use the network 'mlp'"),
-    "whitening": (["--chart", "whitening"], "use chart 'scaling'"),
+    "whitening": (["--chart", "whitening"], "columns (0, 0, 0), (0, 4, 0), (0, 4, 7) of"),
     "held out": (["--data", "data.npy", "--held-out", "1"], "share between 0 and 1, got 1.0"),
     "value range": (["--data", "data.npy", "--value-range", "1", "0"], "LOW below HIGH"),
     "channels": (["--channels", "2"], "--channels is 1 or 3"),

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import textwrap
 from inspect import signature
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -184,6 +185,18 @@ def test_sampling_needs_no_training_data(run, here):
     shutil.rmtree(here / "data")
     main(["sample", str(run), "-o", "after.npy"])
     assert (here / "before.npy").read_bytes() == (here / "after.npy").read_bytes()
+
+
+@pytest.mark.parametrize("chart", ["pca", "zca", "cholesky"])
+def test_whitening_is_stored_with_the_run(here, chart):
+    """With fewer images than pixels, and gone when samples are asked for."""
+    np.save("data.npy", PIXELS)
+    main(["train", "images", "--data", "data.npy", "--chart", chart, *QUICK, "--out", "run"])
+    main(["sample", "run", "-n", "50", "-o", "before.npy"])
+    Path("data.npy").unlink()
+    main(["sample", "run", "-n", "50", "-o", "after.npy"])
+    assert Path("before.npy").read_bytes() == Path("after.npy").read_bytes()
+    assert np.load("after.npy").mean() == pytest.approx(PIXELS.mean() / 255, abs=0.1)
 
 
 def test_evaluate_shows_and_writes_the_same_figures(run, here, capsys):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
+
+import torch
 
 from otgan.conditions import Attribute, described, to_json
 from otgan.config import InputError
@@ -12,7 +14,7 @@ from otgan.data import Samples
 from otgan.domain import Domain
 from otgan.geometry import Lp
 from otgan.networks import dcgan, mlp
-from otgan.preprocess import Chart, Identity, Scaling, Whitening
+from otgan.preprocess import Chart, Identity, Method, Scaling, Whitening
 from otgan.report.pictures import grid
 from otgan_domains.images.inception import Inception
 from otgan_domains.images.loading import read
@@ -32,7 +34,7 @@ def images(
     channels: int | None = None,
     value_range: tuple[float, float] | None = None,
     held_out: float = 0.2,
-    chart: Literal["scaling", "identity", "whitening"] = "scaling",
+    chart: Literal["scaling", "identity", "whitening", "pca", "zca", "cholesky"] = "scaling",
     p: float = 2.0,
     inception: str | None = None,
     *,
@@ -51,7 +53,8 @@ def images(
         channels: 1 for grey, 3 for colour; as they are if not given.
         value_range: the values of a floating-point array that mean black and white.
         held_out: share of the images kept from training, if the data bring no test set.
-        chart: scaling to [-1, 1], identity, or whitening (the ground cost is then Mahalanobis).
+        chart: scaling to [-1, 1], identity, or whitening (the ground cost is then Mahalanobis):
+            zca, which keeps pixels in their places and is what `whitening` means, pca or cholesky.
         p: exponent of the lp ground cost.
         inception: file of torch-fidelity's Inception weights, for FID and KID in `otgan evaluate`.
         state: of a finished run, in place of data.
@@ -106,10 +109,13 @@ def images(
 
 
 def _chart(kind: str, shape: tuple[int, ...], training: Samples | None) -> Chart:
-    if kind == "whitening":
-        chart = Whitening(shape)
+    if kind in ("scaling", "identity"):
+        return Scaling(0.0, 1.0) if kind == "scaling" else Identity()
+    chart = Whitening(shape, "zca" if kind == "whitening" else cast(Method, kind))
+    if training is not None:
+        parts = torch.arange(len(training)).split(8192)
         try:
-            return chart.fit(training.points()) if training else chart
+            chart.fit(training.points(part) for part in parts)
         except ValueError as error:
             raise InputError(str(error)) from None
-    return Scaling(0.0, 1.0) if kind == "scaling" else Identity()
+    return chart
