@@ -175,7 +175,8 @@ def _play(
     plateau = Plateau(config.patience) if config.patience else None
     if resuming and run:
         for seen in _seen(run, game.step):
-            _ = [alarm(seen) for alarm in (*alarms, plateau) if alarm]
+            for alarm in [*alarms, *([plateau] if plateau else [])]:
+                alarm(seen)
     kept = f"'{out}' has the last good checkpoint, step {game.step}" if resuming else ""
 
     budget = _Budget(config, game, seconds)
@@ -203,10 +204,10 @@ def _play(
             if watched:
                 for told in (text for alarm in alarms if figures and (text := alarm(figures))):
                     log.alarm(game.step, told)
-                told = plateau(figures) if plateau and figures else None
-                if fabric.broadcast(told) and budget.end(game):
+                flat = plateau(figures) if plateau and figures else None
+                if fabric.broadcast(flat) and budget.end(game):
                     spec["config"]["steps"] = game.schedule.steps
-                    log.alarm(game.step, f"{told}: the run ends at step {game.schedule.steps}")
+                    log.alarm(game.step, f"{flat}: the run ends at step {game.schedule.steps}")
                     if run:
                         run.write_spec(spec)
                 if run:

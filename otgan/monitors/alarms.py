@@ -1,4 +1,4 @@
-"""Alarms on the held-out figures: called with each check's figures, they answer with a line or None.
+"""Alarms on the held-out figures: called with those of a check, they answer with a line or None.
 
 What a monitor remembers is a function of the figures it has seen; a resumed run hands it those of
 metrics.csv again, so nothing of it is in a checkpoint.
