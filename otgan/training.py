@@ -175,8 +175,10 @@ def _play(
     plateau = Plateau(config.patience) if config.patience else None
     if resuming and run:
         for seen in _seen(run, game.step):
-            for alarm in [*alarms, *([plateau] if plateau else [])]:
+            for alarm in alarms:
                 alarm(seen)
+            if plateau:
+                plateau(seen)
     kept = f"'{out}' has the last good checkpoint, step {game.step}" if resuming else ""
 
     budget = _Budget(config, game, seconds)
