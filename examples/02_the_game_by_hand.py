@@ -15,7 +15,7 @@ from otgan.constraints import SlopePenalty
 from otgan.data import Batches, Samples
 from otgan.engine import Game, Schedule, train
 from otgan.geometry import Lp
-from otgan.monitors import HeldOut
+from otgan.monitors import Collapse, HeldOut
 from otgan.networks import mlp
 from otgan.objectives import Kantorovich
 from otgan.preprocess import Identity
@@ -48,11 +48,13 @@ def main(steps=600, every=100):
         return torch.randn(n, 8, device=fabric.device)
 
     monitor = HeldOut(*(fabric.to_device(ring(500)) for _ in range(2)), noise)
-    figures = {}
+    collapse, figures = Collapse(), {}
     for record in train(game, batches, noise):
         if record.step % every == 0:
             figures = monitor(game)
             print(record.step, {name: round(value, 3) for name, value in figures.items()})
+            if told := collapse(figures):
+                print(told)
     return figures
 
 

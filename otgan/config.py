@@ -120,6 +120,10 @@ class Config(_Settings):
     monitor_every: PositiveInt = Field(
         250, description="Steps between held-out W estimates, sample grids and checkpoints."
     )
+    patience: PositiveInt | None = Field(
+        None,
+        description="Checks without a better exact W1 after which rates fall and the run ends.",
+    )
     accelerator: str = Field("auto", description="cpu, cuda, mps, ... (Lightning Fabric).")
     devices: PositiveInt | Literal["auto"] = Field(
         1, description="Number of devices or processes, or auto."

@@ -36,6 +36,7 @@ class Run:
 
     run.json          settings, domain and its state, data fingerprint, versions
     metrics.csv       a row every log_every steps, held-out figures every monitor_every
+    alarms.csv        a row (step, text) for each alarm, if there was one
     generator.safetensors, critic.safetensors, chart.safetensors
                       weights to sample and score with (the generator's moving average)
     checkpoint.safetensors

@@ -20,7 +20,7 @@ from otgan.data import Batches
 from otgan.domain import Domain, check, find, load
 from otgan.engine import Game, Record, train
 from otgan.model import Model, reopen
-from otgan.monitors import Given, HeldOut
+from otgan.monitors import Collapse, Given, HeldOut, Monitor, Plateau, Slope, broken, memory
 from otgan.randomness import random_state, set_random_state
 from otgan.report.log import Log
 from otgan.runs import Run, describe
@@ -175,6 +175,16 @@ def _play(
         run = Run(Path(out)) if resuming else Run.create(out)
         run.write_spec(spec)
 
+    alarms: list[Monitor] = [Collapse(), Slope(game.constraint)]
+    plateau = Plateau(config.patience) if config.patience else None
+    if resuming and run:
+        for seen in _seen(run, game.step):
+            for alarm in alarms:
+                alarm(seen)
+            if plateau:
+                plateau(seen)
+    kept = f"'{out}' has the last good checkpoint, step {game.step}" if resuming else ""
+
     budget = _Budget(config, game, seconds)
     pending: list[Record] = []
     with Log(run, domain, game, quiet=quiet or not fabric.is_global_zero) as log:
@@ -188,18 +198,50 @@ def _play(
             last = game.step == game.schedule.steps
             watched = last or game.step % config.monitor_every == 0
             if watched or game.step % config.log_every == 0:
-                means = _means(pending)
+                means = _means(pending, kept)
                 pending.clear()
-                figures = monitor(game) if watched and fabric.is_global_zero else {}
-                log.row(game.step, budget.elapsed(), means, figures)
+                figures = {}
+                if watched:
+                    state = _state(game, batches, budget.elapsed(), fabric)
+                    _refuse(broken(state), game.step, kept)
+                    figures = monitor(game) if fabric.is_global_zero else {}
+                used = {"step_seconds": budget.pace(game.step), **memory(fabric.device)}
+                log.row(game.step, budget.elapsed(), means, figures, used)
             if watched:
-                state = _state(game, batches, budget.elapsed(), fabric)
+                for told in (text for alarm in alarms if figures and (text := alarm(figures))):
+                    log.alarm(game.step, told)
+                flat = plateau(figures) if plateau and figures else None
+                if fabric.broadcast(flat) and budget.end(game):
+                    spec["config"]["steps"] = game.schedule.steps
+                    log.alarm(game.step, f"{flat}: the run ends at step {game.schedule.steps}")
+                    if run:
+                        run.write_spec(spec)
                 if run:
                     model = Model(domain, spec, game.average, game.critic)
                     log.picture(model)  # refuses NaN before good files are replaced
                     model.write(run)
                     run.write_checkpoint(state)
+                    kept = f"'{out}' has the last good checkpoint, step {game.step}"
     return game
+
+
+def _seen(run: Run, step: int) -> list[dict[str, float]]:
+    """The held-out figures of metrics.csv up to a step, which monitors get again on resuming."""
+    rows = [r for r in run.metrics() if int(r["step"]) <= step and r.get("exact_error")]
+    return [{k: float(v) for k, v in row.items() if v} for row in rows]
+
+
+def _refuse(name: str | None, step: int, kept: str) -> None:
+    """Stops before anything that is not finite replaces a good file.
+
+    Raises:
+        RunError: `name` is not finite.
+    """
+    if name:
+        raise RunError(
+            f"diverged before step {step} ({name} is not finite): train again with a lower "
+            f"--optimiser.rate or a larger --constraint.weight; {kept or 'no checkpoint is kept'}"
+        )
 
 
 class _Budget:
@@ -213,9 +255,23 @@ class _Budget:
         self.seconds = None if config.steps else 60 * (config.minutes or 0)
         self.fabric, self.first = game.fabric, game.step
         self.before, self.start = seconds, time.monotonic()
+        self.row = self.first, self.start
 
     def elapsed(self) -> float:
         return self.before + time.monotonic() - self.start
+
+    def pace(self, step: int) -> float:
+        """Seconds per step since the last call."""
+        (before, start), self.row = self.row, (step, time.monotonic())
+        return (self.row[1] - start) / max(1, step - before)
+
+    def end(self, game: Game) -> bool:
+        """Lets rates fall from here, where they are constant yet: a repeat has the same steps."""
+        steps = math.ceil((game.step + 1) / (1 - game.schedule.decay))
+        if game.schedule.rate(game.step) < 1 or steps >= game.schedule.steps:
+            return False
+        game.schedule.steps, self.seconds = steps, None
+        return True
 
     def settle(self, game: Game) -> bool:
         """Sets the schedule's steps if it is time to; all processes settle at the same step."""
@@ -248,7 +304,7 @@ def _monitored(
     return held_out, training, Given(condition, fabric.to_device(y), fabric.to_device(z))
 
 
-def _means(records: list[Record]) -> dict[str, float]:
+def _means(records: list[Record], kept: str) -> dict[str, float]:
     """Means over the steps since the last row, with one wait for the device.
 
     Raises:
@@ -257,12 +313,8 @@ def _means(records: list[Record]) -> dict[str, float]:
     names = ("gap", "penalty", "critic_loss", "generator_loss")
     table = torch.stack([torch.stack([getattr(r, n) for n in names]) for r in records])
     means = dict(zip(names, table.cpu().double().mean(0).tolist(), strict=True))
-    for name, value in means.items():
-        if not math.isfinite(value):
-            raise RunError(
-                f"diverged before step {records[-1].step} ({name} is {value}): train again with a "
-                "lower --optimiser.rate or a larger --constraint.weight"
-            )
+    bad = next((name for name, value in means.items() if not math.isfinite(value)), None)
+    _refuse(bad, records[-1].step, kept)
     return means
 
 

@@ -273,7 +273,8 @@ def test_the_estimate_is_the_held_out_mean_difference_in_data_units():
     held_out[:, 0], training[:, 0] = 5, 4.5
     figures = HeldOut(held_out, training, lambda n: torch.zeros(n, 2), unit=2.0)(done)
     expected = {"w": 24, "slope": 3, "w_over_slope": 8, "exact": 8, "floor": 1}
-    assert figures == pytest.approx(expected)
+    assert {k: figures[k] for k in expected} == pytest.approx(expected)
+    assert figures["w_error"] == figures["exact_error"] == 0  # all points are one
 
 
 def test_a_ground_cost_of_its_own_weights_is_not_trained_with_the_critic():
@@ -298,7 +299,7 @@ def test_the_penalty_is_logged_whichever_step_charges_it(every):
 def test_the_monitor_gives_no_distance_where_the_objective_is_none():
     done = play(steps=2, objective=NonSaturating())
     figures = HeldOut(torch.randn(50, 2), torch.randn(50, 2), source)(done)
-    assert set(figures) == {"slope", "exact", "floor"}
+    assert set(figures) == {"slope", "exact", "exact_error", "floor", "recall", "points"}
     assert Kantorovich.measures_distance
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 
 COLUMNS = (
     *("step", "seconds", "gap", "penalty", "critic_loss", "generator_loss"),
-    *("w", "slope", "w_over_slope", "exact", "floor"),
+    *("w", "w_error", "slope", "w_over_slope", "exact", "exact_error", "floor"),
+    *("recall", "points", "step_seconds", "memory_mb", "cuda_mb"),
 )
 GRID = 64
 
@@ -58,6 +60,7 @@ class Log:
                 table = csv.DictWriter(new, COLUMNS)
                 table.writeheader()
                 table.writerows(kept)
+            self._keep_alarms()
             assert self.domain.held_out is not None
             self.domain.show(self.domain.held_out.draw(GRID, 0), self.run.path / "real.png", None)
             self.board = SummaryWriter(str(self.run.path), purge_step=self.game.step + 1)
@@ -71,10 +74,15 @@ class Log:
             self.board.close()
 
     def row(
-        self, step: int, seconds: float, means: dict[str, float], figures: dict[str, float]
+        self,
+        step: int,
+        seconds: float,
+        means: dict[str, float],
+        figures: dict[str, float],
+        used: dict[str, float],
     ) -> None:
         """One row: means of the training losses since the last, held-out figures if measured."""
-        values = {"step": step, "seconds": round(seconds, 2), **means, **figures}
+        values = {"step": step, "seconds": round(seconds, 2), **means, **figures, **used}
         self.figures = figures or self.figures
         self.progress.update(self.task, speed=f"{step / seconds:.1f} steps/s")
         self.progress.figures = self._line()
@@ -84,6 +92,24 @@ class Log:
             for name in COLUMNS[2:]:
                 if name in values:
                     self.board.add_scalar(name, values[name], step)
+
+    def alarm(self, step: int, text: str) -> None:
+        """A line on stderr, and a row of alarms.csv."""
+        if not self.progress.disable:
+            print(f"otgan: step {step}: {text}", file=sys.stderr)
+        if self.run:
+            with (self.run.path / "alarms.csv").open("a", newline="") as file:
+                csv.writer(file).writerow([step, text])
+
+    def _keep_alarms(self) -> None:
+        """Those up to where the game is; it will come to the others again."""
+        assert self.run is not None
+        path = self.run.path / "alarms.csv"
+        if path.exists():
+            with path.open(newline="") as file:
+                kept = [row for row in csv.reader(file) if int(row[0]) <= self.game.step]
+            with replacing(path) as part, part.open("w", newline="") as new:
+                csv.writer(new).writerows(kept)
 
     def picture(self, model: Model) -> None:
         """Samples of the moving average from the same noise every time, and the curves so far."""

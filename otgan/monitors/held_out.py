@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable
 from typing import NamedTuple, cast
 
@@ -13,8 +14,11 @@ from otgan.conditions import Condition, Joint
 from otgan.constraints import has_batch_norm
 from otgan.engine import Game
 from otgan.geometry import Geometry, Potential
+from otgan.metrics import neighbours
 from otgan.randomness import seeded
 from otgan.transport import exact
+
+NEIGHBOURS = 5
 
 
 def largest_slope(f: Potential, x: Tensor, y: Tensor, geometry: Geometry) -> float:
@@ -39,10 +43,15 @@ class HeldOut:
 
     - `w`: the critic's mean difference on held-out real and fresh generated points; absent where
       the objective is no distance. Under clipping its scale is unknown.
+    - `w_error`: its standard error, sqrt(var f(x) / n + var f(G(z)) / n).
     - `slope`: the largest slope found; the estimate is a lower bound only if no slope exceeds 1.
     - `w_over_slope`: the estimate as if the critic were rescaled to largest slope 1.
     - `exact`: exact W1 between those generated and held-out points.
+    - `exact_error`: an upper bound of its standard error: that of an optimal critic's mean
+      difference (del Barrio and Loubes 2019), of which the variance is at most E d(x, x')^2 / 2.
     - `floor`: exact W1 between as many training points and the held-out ones.
+    - `recall`: share of held-out points near a generated one (`metrics.neighbours`).
+    - `points`: how many were compared.
 
     Args:
         held_out, train: real points in chart coordinates, as many of each, (n, *E).
@@ -84,14 +93,25 @@ class HeldOut:
         with seeded(game.step, device):
             fake = generator(self.source(len(real)), y)
             slope = largest_slope(f, real, fake, geometry)
-        gap = (f(real).mean() - f(fake).mean()).item()
+        values = f(real).float(), f(fake).float()
+        gap = (values[0].mean() - values[1].mean()).item()
 
         figures = {"slope": slope}
         if game.objective.measures_distance:
             figures["w"] = self.unit * gap
+            figures["w_error"] = self.unit * math.sqrt(
+                sum((v.var() / len(v)).item() for v in values)
+            )
             figures["w_over_slope"] = self.unit * gap / slope if slope > 0 else 0.0
         figures["exact"] = self._exact(fake, y, geometry)
+        squares = [geometry.distance(x, x.roll(1, 0)).square().mean() for x in (real, fake)]
+        figures["exact_error"] = self.unit * math.sqrt(
+            sum(v.item() for v in squares) / 2 / len(real)
+        )
         figures["floor"] = self._floor
+        if len(real) > NEIGHBOURS:
+            figures["recall"] = neighbours(fake, real, geometry, NEIGHBOURS)["recall"].value
+        figures["points"] = len(real)
         return figures
 
     def _exact(self, x: Tensor, y: Tensor | None, geometry: Geometry) -> float:
