@@ -349,8 +349,8 @@ SPECS = {
     "another json": (lambda text: "[1, 2]", "damaged"),
     "no settings": (edited(config=None), "damaged"),
     "strange settings": (edited(config={"steps": "many"}), "damaged"),
-    "nothing but a format": (lambda text: '{"format": 1}', "damaged"),
-    "of the future": (edited(format=2), "has format 2"),
+    "nothing but a format": (lambda text: '{"format": 2}', "damaged"),
+    "of the future": (edited(format=3), "has format 3"),
     "of another domain": (edited(domain="imagse"), "did you mean 'images'?"),
 }
 
