@@ -34,6 +34,8 @@ bench: setup
 	$(BIN)/python benchmarks/critic_step.py
 	$(BIN)/python benchmarks/graph_transport.py
 	$(BIN)/python benchmarks/coverage.py
+	$(BIN)/python benchmarks/whitening.py
+	$(BIN)/python benchmarks/metric_intervals.py
 
 clean:
 	rm -rf .venv runs .pytest_cache .mypy_cache .ruff_cache
