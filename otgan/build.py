@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import os
 from collections.abc import Callable
@@ -84,7 +85,10 @@ def networks(domain: Domain, config: Config, shape: tuple[int, ...]) -> tuple[nn
         return domain.networks[name](shape, domain.chart.bounds, **chosen)
 
     def member(part: tuple[int, ...]) -> nn.Module:
-        return (make(part) if len(part) == len(shape) else mlp(part, **chosen))[1]
+        if len(part) == len(shape):
+            with contextlib.suppress(ValueError):  # too small for convolutions, say
+                return make(part)[1]
+        return mlp(part, **chosen)[1]
 
     try:
         generator, critic = make(shape)

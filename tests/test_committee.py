@@ -108,6 +108,16 @@ def test_one_member_cannot_outvote_the_others():
     torch.testing.assert_close(gradient.square(), torch.full_like(x, 0.25))
 
 
+@pytest.mark.parametrize(("look", "number"), [("patches", 4), ("columns", 3), ("random", 2)])
+def test_images_have_committees_too(look, number):
+    model = otgan.fit(
+        preset="certified", steps=1, batch_size=8, quiet=True,
+        network={"committee": number, "look": look, "width": 8},
+    )  # fmt: skip
+    assert len(model.critic.members) == number
+    assert model.score(model.sample(3)).shape == (3,)
+
+
 def test_a_run_with_a_committee_is_saved_whole(tmp_path):
     points = torch.randn(60, 6, generator=torch.Generator().manual_seed(0))
     data = Domain(Lp(2), Samples(points), Samples(points[:20]))
