@@ -92,10 +92,6 @@ class Attribute:
             )
         return number
 
-    def say(self, value: float) -> str:
-        """The inverse of `parse`."""
-        return self.values[int(value)] if self.values else f"{value:g}"
-
 
 @dataclass(frozen=True)
 class Condition:
@@ -166,11 +162,6 @@ class Condition:
                 f"a condition is {form} here, and {', '.join(given) or 'nothing'} is given"
             )
         return torch.tensor([a.parse(str(given[a.name])) for a in self.attributes])
-
-    def say(self, y: Tensor) -> str:
-        """One condition (k,) in words."""
-        pairs = zip(self.attributes, y.tolist(), strict=True)
-        return ", ".join(f"{a.name} {a.say(value)}" for a, value in pairs)
 
     def spread(self, y: Tensor, most: int = 16) -> Tensor:
         """Conditions for the rows of a picture, (rows, k): every class of a single attribute, a
