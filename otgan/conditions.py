@@ -130,12 +130,15 @@ class Condition:
         """All that is known, (n,) or (n, columns), to these attributes, (n, k)."""
         return y.reshape(len(y), -1)[:, list(self.columns)].float()
 
-    def features(self, y: Tensor) -> Tensor:
+    def features(self, y: Tensor | None) -> Tensor:
         """What networks see, (n, k) -> (n, width).
 
         Raises:
-            ValueError: conditions of another size.
+            ValueError: no conditions, or of another size.
         """
+        if y is None:
+            names = ", ".join(attribute.name for attribute in self.attributes)
+            raise ValueError(f"this network is conditional: give {names} of every point")
         if y.dim() != 2 or y.shape[1] != len(self.attributes):
             raise ValueError(
                 f"conditions of shape {tuple(y.shape)} are not (n, {len(self.attributes)}): one "

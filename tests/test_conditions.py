@@ -142,6 +142,8 @@ def test_a_certified_critic_is_1_lipschitz_at_each_condition(geometry, make, sha
         other = x + step * torch.randn_like(x)
         climb = (critic(x, y) - critic(other, y)).abs()
         assert (climb <= geometry.double().distance(x, other) * (1 + 1e-9)).all()
+    with pytest.raises(ValueError, match="conditional: give shape, angle"):
+        critic(x)
     asked_otherwise = torch.tensor([[0.0, 20.0]], dtype=torch.float64).expand(200, -1)
     assert (critic(x, y) - critic(x, asked_otherwise)).abs().max() > 1
 

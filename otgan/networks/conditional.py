@@ -27,9 +27,6 @@ class Stack(nn.Sequential):
         """(n, ...) and, where there is a condition, (n, k) -> (n, ...)."""
         if self.condition is None:
             return super().forward(x)
-        if y is None:
-            names = ", ".join(a.name for a in self.condition.attributes)
-            raise ValueError(f"this network is conditional: give {names} of every point")
         features = self.condition.features(y)
         for layer in self:
             x = layer(x, features) if isinstance(layer, Conditioned) else layer(x)

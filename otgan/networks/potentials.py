@@ -57,7 +57,7 @@ class Envelope(nn.Module, ABC):
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """(n, *E) and, where there is a condition, (n, k) -> (n,)."""
         h = self.heads(x) + self.bias
-        if self.condition is not None and self.shift is not None and y is not None:
+        if self.condition is not None and self.shift is not None:
             h = self.shift(h, self.condition.features(y))
         t = self.temperature
         low = -t * torch.logsumexp(-h / t, 1) if t > 0 else h.amin(1)
