@@ -14,7 +14,7 @@ from otgan.config import CriticCondition, GeneratorCondition, Norm
 from otgan.geometry import GraphMetric
 from otgan.networks.layers import Generator, LeakyReLU, dense, told, value
 
-Convolution = Literal["gcn", "sage", "gat", "gin"]
+Convolution = Literal["sage", "gcn", "gat", "gin"]
 
 
 def convolution(kind: Convolution, width: int) -> nn.Module:
