@@ -142,6 +142,9 @@ class GraphMetric(Geometry):
         """Distances to all nodes, inf where there is no path, (k,) -> (k, nodes)."""
         return self.pairwise(sources, torch.arange(self.nodes))
 
+    def from_numbers(self, x: Tensor) -> Tensor:
+        return x.long()
+
     def join(self, x: Tensor, y: Tensor) -> Tensor:
         """Both as soft points where one of them is, else both as nodes."""
         if x.dim() == y.dim():

@@ -18,8 +18,8 @@ Convolution = Literal["sage", "gcn", "gat", "gin"]
 
 
 def convolution(kind: Convolution, width: int) -> nn.Module:
-    """(nodes, width), (2, edges) -> (nodes, width): GCN (Kipf and Welling 2017), GraphSAGE (Hamilton
-    et al. 2017), GAT (Velickovic et al. 2018) or GIN (Xu et al. 2019)."""
+    """A round of messages, (nodes, width), (2, edges) -> (nodes, width): of GraphSAGE (Hamilton et
+    al. 2017), GCN (Kipf and Welling 2017), GAT (Velickovic et al. 2018) or GIN (Xu et al. 2019)."""
     from torch_geometric import nn as pyg
 
     if kind == "gat":
@@ -77,7 +77,12 @@ class Encoder(nn.Module):
     features: Tensor
 
     def __init__(
-        self, features: Tensor, neighbourhood: Neighbourhood, kind: Convolution, width: int, depth: int
+        self,
+        features: Tensor,
+        neighbourhood: Neighbourhood,
+        kind: Convolution,
+        width: int,
+        depth: int,
     ):
         super().__init__()
         self.register_buffer("features", features)

@@ -44,10 +44,10 @@ def graphs(
     """Nodes of a graph, ground cost its shortest paths: learns where visits go.
 
     Args:
-        data: a built-in graph (karate, les-miserables, florentine-families, southern-women, internet), a .csv
-            file with a line source,target[,length] an edge, or a file that networkx reads (.graphml,
-            .gml, .gexf, .net, .edgelist, .adjlist, .g6, .s6); from Python a networkx graph or a torch_geometric
-            Data too.
+        data: karate, les-miserables, florentine-families, southern-women or internet; a .csv file,
+            a line source,target[,length] an edge; a file that networkx reads (.graphml, .gml,
+            .gexf, .net, .edgelist, .adjlist, .g6, .s6). From Python a networkx graph or a
+            torch_geometric Data too.
         visits: .csv file with a column `node` and a row a visit; further columns can be conditions.
             Without it, the nodes that a random walk visits.
         weight: column of the visits that says how many visits a row stands for.
@@ -69,16 +69,17 @@ def graphs(
         known = _features(graph, told)
         state = {
             "edges": pack(graph.edges),
-            "lengths": pack(graph.lengths),
+            "lengths": pack(graph.metric().paths.lengths),
             "names": [name if isinstance(name, int) else str(name) for name in graph.names],
             "unit": float(landmarks(graph.metric())[1].mean()),
-            "places": pack(told.places),
+            "places": None if told.places is None else pack(told.places),
             "features": known.shape[1],
             "attributes": to_json(attributes),
         }
-    unit, places = state["unit"], unpack(state["places"])
-    graph = Graph(unpack(state["edges"]), unpack(state["lengths"]), state["names"])
-    metric = graph.metric(unit)
+    unit = state["unit"]
+    places = None if state["places"] is None else unpack(state["places"])
+    edges, lengths = unpack(state["edges"]), unpack(state["lengths"])
+    metric = Graph(edges, lengths, state["names"]).metric(unit)
     if training is None:
         known = torch.zeros(metric.nodes, state["features"])  # the weights know the true ones
     neighbours = None if metric.nodes <= LARGE else 10
@@ -110,11 +111,9 @@ def _features(graph: Graph, told: Known) -> Tensor:
     return torch.cat([structural(graph.metric()), *map(standard, more)], 1)
 
 
-def _visits(
-    graph: Graph, visits: Any, weight: str | None
-) -> tuple[Samples, tuple[Attribute, ...]]:
+def _visits(graph: Graph, visits: Any, weight: str | None) -> tuple[Samples, tuple[Attribute, ...]]:
     if visits is not None:
-        return read_visits(visits, graph.names, weight)
+        return read_visits(visits, graph, weight)
     if weight is not None:
         raise InputError(f"--weight {weight} is a column of the visits: give --visits FILE")
     degree = np.bincount(graph.edges.ravel(), minlength=len(graph.names))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import networkx as nx
 import numpy as np
@@ -71,16 +72,13 @@ def draw(
         )
     most = min(120.0, 3e4 / metric.nodes)
     area = np.full(metric.nodes, most / 3) if size is None else most * size / max(size.max(), 1e-12)
-    points = axes.scatter(
-        *places.T, s=area, c="0.4" if colour is None else colour, cmap="viridis", zorder=3
-    )
+    coloured: dict[str, Any] = {"c": "0.4"} if colour is None else {"c": colour, "cmap": "viridis"}
+    points = axes.scatter(places[:, 0], places[:, 1], area, zorder=3, **coloured)
     if colour is not None:
         figure.colorbar(points, ax=axes, label=label, shrink=0.7)
     for k, (name, nodes) in enumerate((marks or {}).items()):
-        axes.scatter(
-            *places[nodes].T, s=most + 40, facecolors="none", edgecolors=f"C{k + 1}", zorder=4,
-            label=name,
-        )  # fmt: skip
+        ring: dict[str, Any] = {"facecolors": "none", "edgecolors": f"C{k + 1}", "zorder": 4}
+        axes.scatter(places[nodes, 0], places[nodes, 1], most + 40, label=name, **ring)
     if marks:
         axes.legend()
     axes.autoscale_view()

@@ -46,14 +46,14 @@ class Graph:
         edges, lengths: (m, 2), and (m,) or None for 1 each.
         names: of the nodes.
         features: of the nodes, as they came with the graph, (nodes, k), or None.
-        left_out: nodes of smaller components.
+        left_out: names of the nodes of smaller components.
     """
 
     edges: np.ndarray
     lengths: np.ndarray | None
     names: Sequence[Hashable]
     features: np.ndarray | None = None
-    left_out: int = 0
+    left_out: frozenset[Hashable] = frozenset()
 
     def metric(self, unit: float = 1.0) -> GraphMetric:
         """Shortest paths, in units of so much length."""
@@ -93,9 +93,7 @@ def read(
     return _connected(metric, found.lengths is None, features, largest)
 
 
-def _read(
-    data: Any, length: str | None, symmetrise: bool
-) -> tuple[EdgeList, np.ndarray | None]:
+def _read(data: Any, length: str | None, symmetrise: bool) -> tuple[EdgeList, np.ndarray | None]:
     if isinstance(data, str) and data in BUILT_IN:
         return edge_lists.from_networkx(BUILT_IN[data](), None, False), None
     if isinstance(data, str | Path):
@@ -181,7 +179,7 @@ def _connected(
     return Graph(
         number[edges[inside]],
         None if plain else lengths[inside],
-        [metric.names[k] for k in nodes],
+        [metric.names[k] for k in nodes.tolist()],
         None if features is None else features[nodes],
-        len(label) - len(nodes),
+        frozenset(metric.names[k] for k in np.flatnonzero(label != order[0]).tolist()),
     )

@@ -72,17 +72,13 @@ class Saver:
         return graph
 
 
-def pack(array: np.ndarray | None) -> str | None:
+def pack(array: np.ndarray) -> str:
     """An array as text, for JSON."""
-    if array is None:
-        return None
     buffer = io.BytesIO()
     np.save(buffer, array)
     return base64.b64encode(zlib.compress(buffer.getvalue())).decode()
 
 
-def unpack(text: str | None) -> np.ndarray | None:
+def unpack(text: str) -> np.ndarray:
     """What `pack` packed."""
-    if text is None:
-        return None
     return np.load(io.BytesIO(zlib.decompress(base64.b64decode(text))), allow_pickle=False)

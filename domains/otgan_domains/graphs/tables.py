@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,11 +58,11 @@ def node_table(path: str | Path, graph: Graph) -> Known:
         raise InputError(
             f"'{path}' has no row for {len(missing)} of {len(known)} nodes, such as '{missing[0]}'"
         )
-    strange = [name for name in row if name not in known]
-    if strange and not graph.left_out:
+    strange = set(row) - set(known) - set(map(str, graph.left_out))
+    if strange:
         raise InputError(
             f"'{path}' has rows for {len(strange)} nodes that no edge mentions, such as "
-            f"'{strange[0]}': drop them"
+            f"'{min(strange)}': drop them"
         )
     table = table.iloc[[row[name] for name in known]].drop(columns=column).reset_index(drop=True)
     return Known(_features(table, path), _places(table))
@@ -86,17 +86,17 @@ def _features(table: Any, path: str | Path) -> np.ndarray:
 def _places(table: Any) -> np.ndarray | None:
     lower = {str(name).lower(): name for name in table.columns}
     for pair in PLACES:
-        if set(pair) <= set(lower):
-            found = [_numbers(table[lower[name]]) for name in pair]
-            if all(one is not None for one in found):
-                return np.stack(found, 1)
+        found = [_numbers(table[lower[name]]) for name in pair if name in lower]
+        numbers = [column for column in found if column is not None]
+        if len(numbers) == 2:
+            return np.stack(numbers, 1)
     return None
 
 
-def visits(
-    data: Any, names: Sequence[Hashable], weight: str | None, path: str = "visits"
-) -> tuple[Samples, tuple[Attribute, ...]]:
+def visits(data: Any, graph: Graph, weight: str | None) -> tuple[Samples, tuple[Attribute, ...]]:
     """Visits to nodes: a CSV file with a header, or a column of nodes alone; a row a visit.
+
+    Visits to nodes in smaller components, which were left out, are counted on stderr and dropped.
 
     Args:
         data: a path, or from Python a sequence of names.
@@ -109,34 +109,42 @@ def visits(
     Raises:
         InputError: unknown nodes, missing columns or values, weights that are negative.
     """
-    if not isinstance(data, str | Path):
-        import pandas
-
-        table, path = pandas.DataFrame({"node": [str(name) for name in data]}), "visits"
-    else:
-        table, path = _table(data), str(data)
+    table, path = _visits_table(data)
     column = _node_column(table, path)
-    number = {str(name): k for k, name in enumerate(names)}
+    outside = table[column].isin([str(name) for name in graph.left_out])
+    if outside.any():
+        print(f"otgan: {int(outside.sum())} visits outside the largest component", file=sys.stderr)
+        table = table[~outside].reset_index(drop=True)
+    number = {str(name): k for k, name in enumerate(graph.names)}
     nodes = table[column].map(number)
+    if not len(table):
+        raise InputError(f"'{path}' has no visit to a node of the graph")
     if nodes.isna().any():
-        first = int(np.argmax(nodes.isna()))
+        strange = table[column][nodes.isna()]
         raise InputError(
-            f"'{path}', row {first + 1}: the graph has no node '{table[column].iloc[first]}'"
-            f"{suggest(table[column].iloc[first], list(number)[:5000]) if len(number) < 50 else ''}"
-            f" ({int(nodes.isna().sum())} such rows)"
+            f"'{path}', row {strange.index[0] + 1}: the graph has no node '{strange.iloc[0]}', the "
+            f"first of {len(strange)} such rows"
         )
     if weight is not None and weight not in table.columns:
         raise InputError(f"'{path}' has no column '{weight}'{suggest(weight, table.columns)}")
     times = np.ones(len(table), int) if weight is None else _times(table[weight], path)
     index = torch.from_numpy(np.repeat(np.arange(len(table)), times))
-    others = [name for name in table.columns if name not in (column, weight)]
-    columns, attributes = [], []
-    for name in others:
-        values, attribute = _attribute(table[name], str(name), path)
-        columns.append(values)
-        attributes.append(attribute)
-    y = torch.stack(columns, 1)[index] if columns else None
-    return Samples(torch.from_numpy(nodes.to_numpy(np.int64))[index], y), tuple(attributes)
+    known = [
+        _attribute(table[name], str(name), path)
+        for name in table.columns
+        if name not in (column, weight)
+    ]
+    y = torch.stack([values for values, _ in known], 1)[index] if known else None
+    points = torch.tensor(nodes.to_numpy(np.int64))[index]
+    return Samples(points, y), tuple(attribute for _, attribute in known)
+
+
+def _visits_table(data: Any) -> tuple[Any, str]:
+    if isinstance(data, str | Path):
+        return _table(data), str(data)
+    import pandas
+
+    return pandas.DataFrame({"node": [str(name) for name in data]}), "visits"
 
 
 def _times(column: Any, path: str) -> np.ndarray:

@@ -7,7 +7,6 @@ import torch
 from torch import Tensor
 
 from otgan.config import InputError
-from otgan.data import Samples
 
 _GREY = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R 601, as Pillow's mode L
 
