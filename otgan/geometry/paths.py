@@ -93,7 +93,7 @@ class Paths:
 
     def envelope(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """min over u of values(u) + d(u, v) at every v, and a u that attains it, (nodes,) -> both
-        (nodes,).
+        (nodes,); v itself where it does, but for rounding.
 
         One Dijkstra from a node beyond the graph, tied to every u by an edge of length values(u)
         above the lowest. Edges of length 0 are edges to scipy as long as they are stored.
@@ -113,7 +113,9 @@ class Paths:
         root = np.where((root < 0) | (root == self.nodes), itself, root)
         while (root != (root := root[root])).any():  # twice as far up the tree each time
             pass
-        return low + distance[:-1], root
+        found = low + distance[:-1]
+        slack = 1e-6 * (values[given].max() - low)
+        return found, np.where(values <= found + slack, itself, root)
 
     def _pairs(self, x: np.ndarray, y: np.ndarray) -> Iterator[tuple[np.ndarray, ...]]:
         """Matched pairs by the tree that holds their path: pairs, row, end, distance, before."""
