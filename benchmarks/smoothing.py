@@ -1,12 +1,13 @@
 """Few training images, without smoothing and with every kind of it.
 
-    python benchmarks/smoothing.py DATA [--n N] [--steps N] [--seeds N ...] [--arms ARM ...]
-                                        [--out FOLDER] [--json FILE]
+    python benchmarks/smoothing.py DATA [--n N] [--steps N] [--width N] [--seeds N ...]
+                                        [--arms ARM ...] [--out FOLDER] [--json FILE]
 
-The image domain's defaults (preset wgan-gp) on N training images, the others are put aside; scores
+The image domain's defaults (preset wgan-gp) but for the width, on N training images, the others are
+put aside; scores
 of `Model.evaluate` against 1,000 held-out images. W1 is over its floor, memorisation is 1/2 for new
-data and 1 for copies. Seconds are those of one core, monitors included. With --out, a grid of
-samples of every arm.
+data and 1 for copies. Seconds are those of one core, monitors included. With --out, the run folder
+of every arm and a grid of its samples.
 """
 
 import argparse
@@ -22,7 +23,7 @@ from otgan.domain import load
 
 ARMS = {
     "none": {},
-    "noise": {"kind": "noise"},
+    "noise": {"kind": "noise", "std": 0.1},
     "diffusion": {"kind": "diffusion"},
     "augment": {"kind": "augment"},
     "translation": {"kind": "augment", "policy": ("translation",)},
@@ -30,10 +31,10 @@ ARMS = {
 SCORES = ("precision", "recall", "density", "coverage", "memorisation")
 
 
-def run(domain, smoothing, steps, seed):
+def run(domain, smoothing, **settings):
     """The model of one arm, and its scores."""
     start = time.monotonic()
-    model = otgan.fit(domain=domain, smoothing=smoothing, steps=steps, seed=seed, quiet=True)
+    model = otgan.fit(domain=domain, smoothing=smoothing, quiet=True, **settings)
     seconds = time.monotonic() - start
     metrics = model.evaluate(limit=1000, draws=2)["metrics"]
     scores = {name: metrics[name]["value"] for name in SCORES}
@@ -46,6 +47,7 @@ def main():
     parser.add_argument("data", help="what `otgan train images --data` reads")
     parser.add_argument("--n", type=int, default=1000)
     parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("--width", type=int, default=16)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--arms", nargs="+", choices=ARMS, default=list(ARMS))
     parser.add_argument("--out", type=Path)
@@ -56,14 +58,16 @@ def main():
     for seed in chosen.seeds:
         few, _ = domain.train.split(chosen.n, seed)
         for arm in chosen.arms:
-            model, row = run(replace(domain, train=few), ARMS[arm], chosen.steps, seed)
+            settings = {"steps": chosen.steps, "seed": seed, "network": {"width": chosen.width}}
+            if chosen.out:
+                settings["out"] = chosen.out / f"{arm}-{seed}"
+            model, row = run(replace(domain, train=few), ARMS[arm], **settings)
             if not found:
                 print(f"{'arm':14}", *(f"{name:>12}" for name in row))
             found[f"{arm} {seed}"] = row
             figures = (f"{value:12.3f}" for value in row.values())
             print(f"{f'{arm} {seed}':14}", *figures, flush=True)
             if chosen.out:
-                chosen.out.mkdir(parents=True, exist_ok=True)
                 domain.show(model.sample(64, seed=0), chosen.out / f"{arm}-{seed}.png", None)
             if chosen.json:
                 chosen.json.write_text(json.dumps(found, indent=2) + "\n")

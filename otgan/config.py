@@ -112,7 +112,7 @@ class Smoothing(_Settings):
     shortest: PositiveInt = Field(10, description="Least steps of a diffusion.")
     longest: PositiveInt = Field(1000, description="Most steps of a diffusion.")
     target: float = Field(
-        0.5, gt=0, lt=1, description="Overfitting of the critic to which a diffusion is steered."
+        0.2, gt=0, lt=1, description="Overfitting of the critic to which a diffusion is steered."
     )
     policy: tuple[Policy, ...] = Field(
         ("color", "translation", "cutout"), description="Changes of images, in this order."

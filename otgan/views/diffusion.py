@@ -64,7 +64,7 @@ class Diffusion(View):
         std: float = 0.05,
         shortest: int = 10,
         longest: int = 1000,
-        target: float = 0.5,
+        target: float = 0.2,
     ):
         super().__init__()
         if not 1 <= shortest <= longest:
