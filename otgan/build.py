@@ -155,7 +155,7 @@ def view(domain: Domain, config: Config, held_back: Samples | None, fabric: Fabr
         return Noise(chosen.std, chosen.anneal)
     if held_back is not None:
         told = held_back.told(condition(domain, config))
-        points = domain.chart.encode(fabric.to_device(told.points()))
+        points = domain.chart.encode(fabric.to_device(told.points())).cpu()
         bounds = chosen.shortest, chosen.longest
         return Diffusion(points, told.y, chosen.std, *bounds, chosen.target)
     if chosen.kind == "augment":

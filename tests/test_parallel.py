@@ -69,7 +69,7 @@ def looked(fabric, x, fake, gap):
     torch.manual_seed(0)
     networks = dcgan(SHAPE, width=4)
     torch.nn.init.normal_(networks[1][-1].weight)
-    view = Diffusion(x[:1], shortest=10, longest=1000)
+    view = Diffusion(data()[0, :1])
     play = game(Lp(2), SlopePenalty(), networks=networks, fabric=fabric, view=view, critic_steps=1)
     play.step = 4
     view.times = lambda n: torch.zeros(n, dtype=torch.long)

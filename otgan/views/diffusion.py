@@ -52,8 +52,6 @@ class Diffusion(View):
         ValueError: std is not positive, bounds in the wrong order, nothing held back.
     """
 
-    held_back: Tensor
-    conditions: Tensor | None
     length: Tensor
     gaps: Tensor
 
@@ -76,8 +74,8 @@ class Diffusion(View):
             raise ValueError("no points are held back: nothing tells how far the critic overfits")
         self.std = positive(std, "the noise of a view")
         self.shortest, self.longest, self.target = shortest, longest, target
-        self.register_buffer("held_back", held_back, persistent=False)
-        self.register_buffer("conditions", conditions, persistent=False)
+        # no buffers: distributed wrappers send those to every process at every step
+        self.held_back, self.conditions = held_back, conditions
         self.register_buffer("length", torch.tensor(float(shortest)))
         self.register_buffer("gaps", torch.zeros(2))  # on seen and on held-back points
 
@@ -110,9 +108,9 @@ class Diffusion(View):
     def adapt(self, game, gap, fake, y) -> None:
         if game.step % EVERY:
             return
-        index = torch.randint(len(self.held_back), (len(fake),), device=fake.device)
-        real = self.held_back[index]
-        given = None if self.conditions is None else self.conditions[index]
+        index = torch.randint(len(self.held_back), (len(fake),))
+        real = self.held_back[index].to(fake.device)
+        given = None if self.conditions is None else self.conditions[index].to(fake.device)
         with game.fabric.autocast():
             values = game.critic(self(real), given), game.critic(self(fake), y)
         found = torch.stack([gap, values[0].float().mean() - values[1].float().mean()])
