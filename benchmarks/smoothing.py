@@ -4,10 +4,9 @@
                                         [--arms ARM ...] [--out FOLDER] [--json FILE]
 
 The image domain's defaults (preset wgan-gp) but for the width, on N training images, the others are
-put aside; scores
-of `Model.evaluate` against 1,000 held-out images. W1 is over its floor, memorisation is 1/2 for new
-data and 1 for copies. Seconds are those of one core, monitors included. With --out, the run folder
-of every arm and a grid of its samples.
+put aside; scores of `Model.evaluate` against 1,000 held-out images. W1 is over its floor,
+memorisation is 1/2 for new data and 1 for copies. Seconds are of one core (processor time),
+monitors included. With --out, the run folder of every arm and a grid of its samples.
 """
 
 import argparse
@@ -33,9 +32,9 @@ SCORES = ("precision", "recall", "density", "coverage", "memorisation")
 
 def run(domain, smoothing, **settings):
     """The model of one arm, and its scores."""
-    start = time.monotonic()
+    start = time.process_time()
     model = otgan.fit(domain=domain, smoothing=smoothing, quiet=True, **settings)
-    seconds = time.monotonic() - start
+    seconds = time.process_time() - start
     metrics = model.evaluate(limit=1000, draws=2)["metrics"]
     scores = {name: metrics[name]["value"] for name in SCORES}
     w1 = metrics["W1"]["value"] / metrics["W1"]["floor"]
