@@ -159,7 +159,9 @@ def view(domain: Domain, config: Config, held_back: Samples | None, fabric: Fabr
         bounds = chosen.shortest, chosen.longest
         return Diffusion(points, told.y, chosen.std, *bounds, chosen.target)
     if chosen.kind == "augment":
-        return Augmentation(domain.train.shape, domain.chart.bounds, chosen.policy)
+        some = domain.train.draw(MOST_HELD_BACK, config.seed)
+        mean = domain.chart.encode(fabric.to_device(some)).mean(0)
+        return Augmentation(mean, domain.chart.bounds, chosen.policy)
     return View()
 
 
