@@ -16,14 +16,22 @@ from otgan import config as settings
 from otgan.conditions import Condition
 from otgan.config import Config, InputError, suggest
 from otgan.constraints import Certified, Constraint, SlopePenalty, SpectralNorm, WeightClipping
+from otgan.data import Samples
 from otgan.domain import Domain
 from otgan.engine import Game, Schedule
 from otgan.networks import mlp
 from otgan.networks.committee import committee
 from otgan.objectives import OBJECTIVES
+from otgan.views import Augmentation, Diffusion, Noise, View
 
 SAMPLE = 64
 """Points that a constraint may see of the data."""
+
+HELD_BACK, MOST_HELD_BACK = 0.1, 1000
+"""Share and most training points kept from the critic, to see how far it overfits."""
+
+AVERAGED = 1000
+"""Training points whose mean is a blank image to augmentation."""
 
 UNKNOWN_STEPS = 1_000_000_000
 """Stands for the step count until a time budget has become one."""
@@ -119,6 +127,47 @@ def optimisers(chosen: settings.Optimiser) -> tuple[Callable, Callable]:
     return partial(make, lr=chosen.rate), partial(make, lr=chosen.critic_rate or chosen.rate)
 
 
+def seen(domain: Domain, config: Config) -> tuple[Samples, Samples | None]:
+    """Training data that the critic learns from, and those that it does not, if it needs some.
+
+    Raises:
+        InputError: too few to keep some back.
+    """
+    assert domain.train is not None
+    if config.smoothing.kind != "diffusion":
+        return domain.train, None
+    n = min(int(HELD_BACK * len(domain.train)), MOST_HELD_BACK)
+    if not n:
+        raise InputError(
+            f"--smoothing diffusion keeps a tenth of the training data back, and there are "
+            f"{len(domain.train)} samples: get more, or take --smoothing noise"
+        )
+    held_back, rest = domain.train.split(n, config.seed)
+    return rest, held_back
+
+
+def view(domain: Domain, config: Config, held_back: Samples | None, fabric: Fabric) -> View:
+    """What the critic sees in place of points.
+
+    Raises:
+        ValueError: settings that do not go together.
+    """
+    assert domain.train is not None
+    chosen = config.smoothing
+    if chosen.kind == "noise":
+        return Noise(chosen.std, chosen.anneal)
+    if held_back is not None:
+        told = held_back.told(condition(domain, config))
+        points = domain.chart.encode(fabric.to_device(told.points())).cpu()
+        bounds = chosen.shortest, chosen.longest
+        return Diffusion(points, told.y, chosen.std, *bounds, chosen.target)
+    if chosen.kind == "augment":
+        some = domain.train.draw(AVERAGED, config.seed)
+        mean = domain.chart.encode(fabric.to_device(some)).mean(0)
+        return Augmentation(mean, domain.chart.bounds, chosen.policy)
+    return View()
+
+
 def game(domain: Domain, config: Config, fabric: Fabric) -> Game:
     """Players and rules for a domain with training data.
 
@@ -126,6 +175,7 @@ def game(domain: Domain, config: Config, fabric: Fabric) -> Game:
         InputError: settings that do not go together.
     """
     assert domain.train is not None
+    training, held_back = seen(domain, config)
     with fabric.init_module(empty_init=False):
         generator, critic = networks(domain, config, domain.train.shape)
     try:
@@ -136,8 +186,9 @@ def game(domain: Domain, config: Config, fabric: Fabric) -> Game:
             *optimisers(config.optimiser),
             geometry=domain.geometry,
             objective=OBJECTIVES[config.objective](),
-            constraint=constraint(config.constraint, _sample(domain, config, fabric)),
+            constraint=constraint(config.constraint, _sample(domain, training, config, fabric)),
             schedule=Schedule(config.steps or UNKNOWN_STEPS, config.decay),
+            view=view(domain, config, held_back, fabric),
             critic_steps=config.critic_steps,
             average_decay=config.average,
         )
@@ -145,10 +196,9 @@ def game(domain: Domain, config: Config, fabric: Fabric) -> Game:
         raise InputError(str(error)) from None
 
 
-def _sample(domain: Domain, config: Config, fabric: Fabric) -> Tensor:
+def _sample(domain: Domain, training: Samples, config: Config, fabric: Fabric) -> Tensor:
     """As many training points as weights were saved for, in chart coordinates, (SAMPLE, *E)."""
-    assert domain.train is not None
-    points = fabric.to_device(domain.train.draw(SAMPLE, config.seed))
+    points = fabric.to_device(training.draw(SAMPLE, config.seed))
     return domain.chart.encode(points[torch.arange(SAMPLE) % len(points)])
 
 

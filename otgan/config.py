@@ -23,6 +23,7 @@ Norm = Literal["none", "batch", "layer", "instance"]
 GeneratorCondition = Literal["concat", "norm"]
 Look = Literal["columns", "random", "channels", "patches"]
 CriticCondition = Literal["concat", "projection"]
+Policy = Literal["color", "translation", "cutout"]
 
 
 class InputError(ValueError):
@@ -94,6 +95,30 @@ class Optimiser(_Settings):
     beta2: float = Field(0.9, ge=0, lt=1, description="Adam's second decay.")
 
 
+class Smoothing(_Settings):
+    """What the critic sees in place of points, real and generated alike (docs/smoothing.md)."""
+
+    kind: Annotated[
+        Literal["none", "noise", "diffusion", "augment"], arg(aliases=["--smoothing"])
+    ] = Field(
+        "none",
+        description="The points; with noise; after some steps of a diffusion as long as the critic "
+        "overfits; images changed at random.",
+    )
+    std: PositiveFloat = Field(0.05, description="Standard deviation of the noise, in chart units.")
+    anneal: NonNegativeInt = Field(
+        0, description="Generator steps over which noise falls to 0; 0 keeps it."
+    )
+    shortest: PositiveInt = Field(10, description="Least steps of a diffusion.")
+    longest: PositiveInt = Field(1000, description="Most steps of a diffusion.")
+    target: float = Field(
+        0.2, gt=0, lt=1, description="Overfitting of the critic to which a diffusion is steered."
+    )
+    policy: tuple[Policy, ...] = Field(
+        ("color", "translation", "cutout"), description="Changes of images, in this order."
+    )
+
+
 class Config(_Settings):
     """A run's settings."""
 
@@ -135,6 +160,7 @@ class Config(_Settings):
     network: Network = Network()
     constraint: Constraint = Constraint()
     optimiser: Optimiser = Optimiser()
+    smoothing: Smoothing = Smoothing()
 
 
 _ADAM_DCGAN = {"rate": 2e-4, "beta1": 0.5, "beta2": 0.999}

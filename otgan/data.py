@@ -75,6 +75,16 @@ class Samples:
     def _some(self, n: int, seed: int) -> Tensor:
         return torch.randperm(len(self), generator=torch.Generator().manual_seed(seed))[:n]
 
+    def split(self, n: int, seed: int) -> tuple[Samples, Samples]:
+        """The points that `draw` draws, and the others in their order."""
+        chosen = torch.zeros(len(self), dtype=torch.bool)
+        chosen[self._some(n, seed)] = True
+        first, rest = (
+            Samples(self.x[part], None if self.y is None else self.y[part])
+            for part in (chosen, ~chosen)
+        )
+        return first, rest
+
     def fingerprint(self) -> str:
         """Shape and checksum of points and labels, to notice other data."""
         crc = zlib.crc32(self.x.contiguous().numpy().data)

@@ -17,14 +17,15 @@ from torch.optim import Optimizer
 from otgan.constraints import Constraint, has_batch_norm
 from otgan.geometry import Geometry
 from otgan.objectives import Objective
+from otgan.views import View
 
 
 @dataclass(frozen=True)
 class Record:
     """One generator step, as () tensors on the device: reading one waits for the device.
 
-    The critic's are means over its steps. gap is its mean difference on TRAINING batches, penalty
-    excluded, in chart units; `monitors` measures the one on held-out data.
+    The critic's are means over its steps. gap is its mean difference on TRAINING batches as the
+    view shows them, penalty excluded, in chart units; `monitors` measures the one on held-out data.
     """
 
     step: int
@@ -54,10 +55,15 @@ class CriticLoss(nn.Module):
     """
 
     def __init__(
-        self, critic: nn.Module, geometry: Geometry, objective: Objective, constraint: Constraint
+        self,
+        critic: nn.Module,
+        geometry: Geometry,
+        objective: Objective,
+        constraint: Constraint,
+        view: View | None = None,
     ):
         super().__init__()
-        self.critic, self.geometry = critic, geometry
+        self.critic, self.geometry, self.view = critic, geometry, view or View()
         self.objective, self.constraint = objective, constraint
         self.together = not has_batch_norm(critic)
 
@@ -67,9 +73,11 @@ class CriticLoss(nn.Module):
         """The objective, the penalty, and the critic's mean difference (detached), each ().
 
         Args:
-            x, fake: real and generated points that share the conditions y, (n, *E).
+            x, fake: real and generated points that share the conditions y, (n, *E); what follows
+                is about views of them.
             step: critic steps done so far.
         """
+        x, fake = self.view(x), self.view(fake)
 
         def f(points: Tensor) -> Tensor:
             repeated = y if y is None else y.repeat(len(points) // len(y), *[1] * (y.dim() - 1))
@@ -88,8 +96,9 @@ class CriticLoss(nn.Module):
 class Game:
     """The players and the rules: everything a run is, but its data.
 
-    `critic` is the bare network, `critic_loss` what devices and processes know of it, and `average`
-    holds the exponential moving average of the generator's weights, the one to sample.
+    `critic` is the bare network, `critic_loss` what devices and processes know of it, `view` what
+    it sees in place of points, and `average` holds the exponential moving average of the
+    generator's weights, the one to sample.
     """
 
     fabric: Fabric
@@ -102,6 +111,7 @@ class Game:
     geometry: Geometry
     objective: Objective
     constraint: Constraint
+    view: View
     schedule: Schedule
     critic_steps: int = 5
     average_decay: float = 0.995
@@ -120,6 +130,7 @@ class Game:
         objective: Objective,
         constraint: Constraint,
         schedule: Schedule,
+        view: View | None = None,
         critic_steps: int = 5,
         average_decay: float = 0.995,
     ) -> Game:
@@ -127,12 +138,15 @@ class Game:
 
         Args:
             generator_optimiser, critic_optimiser: parameters -> Optimizer.
+            view: what the critic sees in place of points; by default the points.
             average_decay: decay of the generator's moving average per step; 0 averages nothing.
 
         Raises:
-            ValueError: the constraint refuses this critic or geometry; a distance is measured under
-                a cost that is no metric.
+            ValueError: the constraint refuses this critic or geometry, the view this geometry; a
+                distance is measured under a cost that is no metric.
         """
+        view = view or View()
+        view.check(geometry)
         if objective.measures_distance and not geometry.metric:
             raise ValueError(
                 f"{geometry!r} is no metric, so transport under it has no one-potential dual: "
@@ -143,7 +157,7 @@ class Game:
         generator, optimiser_g = fabric.setup(
             generator, generator_optimiser(generator.parameters())
         )
-        critic_loss = CriticLoss(critic, geometry, objective, constraint)
+        critic_loss = CriticLoss(critic, geometry, objective, constraint, view)
         critic_loss, optimiser_c = fabric.setup(critic_loss, critic_optimiser(critic.parameters()))
         return cls(
             fabric,
@@ -156,6 +170,7 @@ class Game:
             geometry,
             objective,
             constraint,
+            view,
             schedule,
             critic_steps,
             average_decay,
@@ -170,7 +185,7 @@ class Game:
             getattr(self, name).load_state_dict(state[name])
         self.step = state["step"]
 
-    _parts = ("generator", "critic", "average", "generator_optimiser", "critic_optimiser")
+    _parts = ("generator", "critic", "view", "average", "generator_optimiser", "critic_optimiser")
 
 
 def train(
@@ -211,7 +226,7 @@ def train(
             weight.requires_grad_(False)
         fake = generator(source(len(x)), y)
         with fabric.autocast():
-            generator_loss = game.objective.generator(critic(fake, y).float())
+            generator_loss = game.objective.generator(critic(game.view(fake), y).float())
         game.generator_optimiser.zero_grad()
         fabric.backward(generator_loss)
         game.generator_optimiser.step()
@@ -221,6 +236,7 @@ def train(
         game.step += 1
         follow(game.average, generator, min(game.average_decay, game.step / (9 + game.step)))
         gap, penalty, loss = torch.stack(logged).mean(0).unbind()
+        game.view.adapt(game, gap, fake.detach(), y)
         yield Record(game.step, gap, penalty, loss, generator_loss.detach())
 
 

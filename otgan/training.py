@@ -155,7 +155,7 @@ def _play(
     game = build.game(domain, config, fabric)
     torch.manual_seed(config.seed + 1 + fabric.global_rank)
     condition = build.condition(domain, config)
-    data = domain.train.told(condition)
+    data = build.seen(domain, config)[0].told(condition)
     try:
         batches = Batches(data, domain.chart, config.batch_size, fabric, config.seed)
     except ValueError as error:
@@ -206,6 +206,7 @@ def _play(
                     _refuse(broken(state), game.step, kept)
                     figures = monitor(game) if fabric.is_global_zero else {}
                 used = {"step_seconds": budget.pace(game.step), **memory(fabric.device)}
+                used |= game.view.figures()
                 log.row(game.step, budget.elapsed(), means, figures, used)
             if watched:
                 for told in (text for alarm in alarms if figures and (text := alarm(figures))):

@@ -17,6 +17,7 @@ from otgan.geometry import Lp
 from otgan.networks import dcgan
 from otgan.preprocess import Identity
 from otgan.runs import Run
+from otgan.views import Diffusion
 
 SHAPE = (1, 8, 8)
 
@@ -63,6 +64,20 @@ def noise():
     return torch.randn(16, 4, generator=torch.Generator().manual_seed(1))
 
 
+def looked(fabric, x, fake, gap):
+    """What adaptive smoothing remembers after a look at a process's share."""
+    torch.manual_seed(0)
+    networks = dcgan(SHAPE, width=4)
+    torch.nn.init.normal_(networks[1][-1].weight)
+    view = Diffusion(data()[0, :1])
+    play = game(Lp(2), SlopePenalty(), networks=networks, fabric=fabric, view=view, critic_steps=1)
+    play.step = 4
+    view.times = lambda n: torch.zeros(n, dtype=torch.long)
+    view.length.fill_(100)
+    view.adapt(play, torch.tensor(gap), fake, None)
+    return view.length, view.gaps
+
+
 def one_process(rank, port, folder):
     """Runs in each of two processes: half of the batch each."""
     import os
@@ -78,7 +93,9 @@ def one_process(rank, port, folder):
     stream = Batches(Samples(torch.arange(40.0)[:, None]), Identity(), 8, fabric, 3)
     drawn = torch.stack([next(stream)[0] for _ in range(5)])
     found += generator_gradients(fabric, noise().view(2, -1, 4)[rank])
-    torch.save({"gradients": found, "drawn": drawn}, f"{folder}/{rank}.pt")
+    length, gaps = looked(fabric, x, fake, 10.0 * rank)
+    kept = {"gradients": found, "drawn": drawn, "length": length, "gaps": gaps}
+    torch.save(kept, f"{folder}/{rank}.pt")
 
 
 @pytest.mark.slow
@@ -100,6 +117,13 @@ def test_two_processes_give_the_gradients_of_one_on_the_joined_batch(tmp_path):
     stream = Batches(Samples(torch.arange(40.0)[:, None]), Identity(), 8, single, 3)
     whole = torch.stack([next(stream)[0] for _ in range(5)])
     assert torch.equal(torch.cat([r["drawn"] for r in ranks], 1), whole)
+
+    for part in ("length", "gaps"):
+        assert torch.equal(ranks[0][part], ranks[1][part])
+    shares = data().view(2, 2, -1, *SHAPE)
+    alone = [looked(single, *shares[:, rank], 10.0 * rank)[1] for rank in range(2)]
+    torch.testing.assert_close(ranks[0]["gaps"], (alone[0] + alone[1]) / 2)
+    assert (ranks[0]["length"] - 100).abs() == pytest.approx(990 * 4 * 16 / 100_000, rel=1e-3)
 
 
 def test_bfloat16_keeps_the_penalty_and_its_gradients():

@@ -127,6 +127,9 @@ BROKEN = {
         "naive root": metric(lambda x, y: root(x - y)),
         "naive norm": normed(root, l2),
     },
+    "translations_change_no_distance": {
+        "through a curve": metric(lambda x, y: l1(x.atan() - y.atan()), translation_invariant=True),
+    },
     "slopes_are_one_a_pair": {
         "negative": sloped(lambda climb, d: climb / d),
         "one a batch": sloped(lambda climb, d: (climb / d).abs().mean()),

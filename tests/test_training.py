@@ -28,10 +28,19 @@ def same(a, b, *names):
         assert all(torch.equal(v, theirs[k]) for k, v in weights(a, name).items()), name
 
 
-@pytest.mark.parametrize("preset", ["wgan-gp", "wgan"])
-def test_a_run_stopped_and_resumed_ends_as_if_it_had_not_been(tmp_path, monkeypatch, preset):
+OPTIONS = [
+    {"preset": "wgan-gp"},
+    {"preset": "wgan"},
+    {"smoothing": {"kind": "diffusion"}},
+    {"smoothing": {"kind": "noise", "anneal": 20}},
+    {"smoothing": {"kind": "augment"}},
+]
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_a_run_stopped_and_resumed_ends_as_if_it_had_not_been(tmp_path, monkeypatch, options):
     whole, broken = tmp_path / "whole", tmp_path / "broken"
-    chosen = {**SMALL, "preset": preset, "steps": 10, "quiet": True}
+    chosen = {**SMALL, **options, "steps": 10, "quiet": True}
     otgan.fit(out=whole, **chosen)
 
     row = Log.row

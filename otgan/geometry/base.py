@@ -44,6 +44,10 @@ class Geometry(nn.Module, ABC):
     """False for a cost that is no metric, e.g. squared: it can be transported under, but has no
     critic."""
 
+    translation_invariant: bool = False
+    """Whether d(x + v, y + v) = d(x, y) for points that are arrays of real numbers: then noise can
+    be added to them, and the same noise brings no two distributions further apart."""
+
     @abstractmethod
     def distance(self, x: Tensor, y: Tensor) -> Tensor:
         """Ground cost of matched points, (n, *E), (n, *E) -> (n,)."""
@@ -105,6 +109,7 @@ class NormedSpace(Geometry):
     """
 
     slopes = "gradient"
+    translation_invariant = True
 
     @abstractmethod
     def norm(self, v: Tensor) -> Tensor:

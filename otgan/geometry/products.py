@@ -67,6 +67,7 @@ class _Parts(Geometry):
         self.weights = [positive(weight, "the weight of a part") for weight in weights]
         self.combine = combine
         self.metric = all(geometry.metric for geometry, _ in parts)
+        self.translation_invariant = all(g.translation_invariant for g, _ in parts)
 
     def __repr__(self) -> str:
         terms = zip(self.weights, self.parts, self.shapes, strict=True)

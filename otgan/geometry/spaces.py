@@ -109,6 +109,8 @@ class Angles(MetricSpace):
         tensor([7.])
     """
 
+    translation_invariant = True
+
     def __init__(self, period: float = 2 * math.pi, p: float = 1):
         super().__init__()
         self.period, self.over_coordinates = positive(period, "the period of angles"), Lp(p)
@@ -171,6 +173,7 @@ class Power(MetricSpace):
         super().__init__()
         self.geometry, self.exponent = geometry, positive(exponent, "the exponent of a power")
         self.metric = geometry.metric and self.exponent <= 1
+        self.translation_invariant = geometry.translation_invariant
 
     def __repr__(self) -> str:
         return f"Power({self.geometry!r}, {self.exponent:g})"

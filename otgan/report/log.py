@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 COLUMNS = (
     *("step", "seconds", "gap", "penalty", "critic_loss", "generator_loss"),
     *("w", "w_error", "slope", "w_over_slope", "exact", "exact_error", "floor"),
-    *("recall", "points", "step_seconds", "memory_mb", "cuda_mb"),
+    *("recall", "points", "step_seconds", "memory_mb", "cuda_mb", "length", "overfitting"),
 )
 GRID = 64
 

@@ -106,6 +106,13 @@ def gradients_are_finite(geometry: Geometry, x: Tensor) -> None:
                 require(gradient.isfinite().all(), f"a gradient is not finite at {where}")
 
 
+@law(LAWS, "float", "translation invariant")
+def translations_change_no_distance(geometry: Geometry, x: Tensor) -> None:
+    v = torch.randn_like(x[:1])
+    expected = _all(geometry, x)
+    equal(_all(geometry, x + v), expected, "distances of points moved by one vector")
+
+
 def _all(geometry: Geometry, x: Tensor) -> Tensor:
     """(n, *E) -> (n, n), by `distance` alone."""
     with torch.no_grad():

@@ -56,6 +56,7 @@ def geometry_laws(geometry: Geometry, points: Tensor) -> list[Law]:
         "float": points.is_floating_point(),
         "metric": geometry.metric,
         "norm": isinstance(geometry, NormedSpace),
+        "translation invariant": geometry.translation_invariant,
         "pairs": isinstance(geometry, MetricSpace | NormedSpace),
     }
     laws = [*distances.LAWS, *slopes.LAWS, *norms.LAWS]
