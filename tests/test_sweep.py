@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -82,6 +83,7 @@ def test_what_is_finished_is_not_run_again(swept, monkeypatch):
     assert run(out) == report
 
 
+@pytest.mark.slow
 def test_a_longer_list_runs_what_is_new_with_certificates_of_as_many_steps(swept):
     out, report = swept
     longer = run(out, ["optimiser.rate=1e-7,1e-2,3e-3"])
@@ -91,6 +93,7 @@ def test_a_longer_list_runs_what_is_new_with_certificates_of_as_many_steps(swept
     assert all(kept[row["run"]] == row["estimate"] for row in report["trials"])
 
 
+@pytest.mark.slow
 def test_an_interrupted_sweep_goes_on_where_it_stopped(swept, tmp_path, monkeypatch):
     row = Log.row
 
@@ -126,6 +129,7 @@ def test_a_run_that_diverges_is_listed_as_failed_and_not_tried_again(tmp_path, m
     assert run(tmp_path, over) == report
 
 
+@pytest.mark.slow
 def test_a_run_folder_that_was_deleted_is_made_again(tmp_path):
     over = ["seed=0"]
     run(tmp_path, over)
@@ -196,7 +200,7 @@ def figures(values, shift, **metrics):
 def ranked(*rows):
     named = {f"seed={k}": row for k, row in enumerate(rows)}
     of = [Trial(name, {"seed": k}, {}) for k, name in enumerate(named)]
-    return ranking(cloud(), of, named, cloud_path := __import__("pathlib").Path("out"))
+    return ranking(cloud(), of, named, Path("out"))
 
 
 def test_differences_are_paired():
@@ -220,3 +224,97 @@ def test_agreement_knows_in_which_direction_a_metric_is_good():
         {"lower": 1, "upper": 1, "W1": 1, "precision": 1, "memorisation": 1, "KID": -1}
     )
     assert ranked(*rows[:2])["agreement"] == {}
+
+
+TORUS = "examples.01_a_metric_of_your_own:torus"
+SHORT = ["--n", "200", "--steps", "3", "--batch-size", "8"]
+
+
+@pytest.mark.slow
+def test_presets_of_a_metric_space_on_the_command_line(here, capsys):
+    over = ["--over", "preset=wgan-gp,certified", "--over", "seed=0"]
+    argv = ["sweep", TORUS, *SHORT, *over, "--seconds", "0.3", "--out", "all", "--json", "all.json"]
+    main(argv)
+    printed = capsys.readouterr().out
+    report = json.loads((here / "all.json").read_text())
+    first, second = report["trials"]
+    assert {first["settings"]["preset"], second["settings"]["preset"]} == {"wgan-gp", "certified"}
+    kind = {"wgan-gp": "slope-penalty", "certified": "certified"}
+    for row in report["trials"]:
+        spec = Run.open(row["run"]).spec()
+        assert spec["preset"] == row["settings"]["preset"]
+        assert spec["config"]["constraint"]["kind"] == kind[spec["preset"]]
+    assert re.search(r"│ 1 +│ " + first["settings"]["preset"], printed)
+    assert f"W1 {report['agreement']}" not in printed  # two trials have no rank correlation
+    (command,) = re.findall(r"The best: otgan (sample .*) -n 64", printed)
+    main([*command.split(), "-n", "4", "-o", "four.npy"])
+    assert np.load(here / "four.npy").shape == (4, 2)
+
+
+def test_a_sweep_in_which_all_fail_fails(here, capsys):
+    over = ["--over", "optimiser.rate=1e30"]
+    with pytest.raises(SystemExit) as exit:
+        main(["sweep", TORUS, *SHORT, *over, "--seconds", "0.3", "--out", "all"])
+    assert exit.value.code == 1
+    assert "diverged" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ([], "nothing to sweep"),
+        (["--over", "optimizer.rate=1"], "no setting 'optimizer.rate': did you mean 'optimiser"),
+        (["--over", "n=100,200"], "no setting 'n'"),
+        (["--over", "optimiser.rate"], "a value is missing"),
+        (["--over", "optimiser.rate=1,,2"], "a value is missing"),
+        (["--over", "optimiser.rate=fast"], "optimiser.rate='fast'"),
+        (["--over", "optimiser.rate=1e-3,-1"], "optimiser.rate='-1'"),
+        (["--over", "seed=0", "--over", "seed=1"], "seed is given twice"),
+        (["--over", "steps=3,4"], "steps is swept and fixed: drop --steps"),
+        (["--over", "minutes=1,2"], "--steps and --minutes are two ways"),
+        (["--over", "batch-size=4,8"], "batch_size is swept and fixed: drop --batch-size"),
+        (["--constraint", "none", "--over", "constraint.kind=none"], "drop --constraint"),
+        (["--over", "preset=wgan-gp,wgan-pg"], "unknown preset 'wgan-pg'"),
+        (["--over", "seed=0,1", "--trials", "0"], "--trials is a number"),
+        (["--over", "seed=0,1", "--seconds", "0"], "need some seconds"),
+        (["--over", "seed=0,1", "--devices", "2"], "one device"),
+        (["--over", "seed=0,1", "--n", "80"], "20 points a side, got 16"),
+        (["--over", "constraint.sided=one,two"], "constraint.sided=two: Torus"),
+        (["--over", "constraint.kind=spectral-norm"], "constraint.kind=spectral-norm: spectral"),
+    ],
+)
+def test_what_is_wrong_is_said_before_any_work(here, capsys, options, message):
+    with pytest.raises(SystemExit) as exit:
+        main(["sweep", TORUS, *SHORT, *options])
+    assert exit.value.code == 2
+    said = capsys.readouterr().err
+    assert message in said
+    assert said.count("\n") == 1
+    assert not list(here.iterdir())
+
+
+def test_a_folder_keeps_one_length_and_one_certificate(swept):
+    out, _ = swept
+    with pytest.raises(InputError, match="has steps 60, and now it is 70: give another --out"):
+        run(out, base=BASE.model_copy(update={"steps": 70}))
+    with pytest.raises(InputError, match=r"certificates of 0\.3 seconds"):
+        run(out, seconds=0.5)
+
+
+def test_random_combinations_are_a_part_of_all_and_more_of_them_keep_the_fewer():
+    over = lists(["seed=0,1,2", "batch-size=8,16"], ())
+    every = [p.name for p in points(over, {"wgan-lp": BASE})]
+    assert every == [f"seed={k},batch_size={n}" for k in range(3) for n in (8, 16)]
+    few, more = ({p.name for p in points(over, {"wgan-lp": BASE}, n)} for n in (2, 4))
+    assert len(few) == 2 and len(more) == 4 and few < more < set(every)
+    assert [p.name for p in points(over, {"wgan-lp": BASE}, 99)] == every
+
+
+def test_values_that_are_written_twice_are_one():
+    over = lists(["optimiser.rate=1e-3,0.001", "patience=None,3"], ())
+    found = points(over, {"wgan-lp": BASE})
+    assert [p.swept for p in found] == [
+        {"optimiser.rate": 0.001, "patience": None},
+        {"optimiser.rate": 0.001, "patience": 3},
+    ]
+    assert [p.config.patience for p in found] == [None, 3]

@@ -64,15 +64,16 @@ def sweep(
         if not quiet:
             print(f"trial {k} of {len(trials)}: {trial.name}", file=sys.stderr)
         steps = next((figures["steps"] for figures in done.values() if "steps" in figures), ())
-        done[trial.name] = _figures(domain, trial, out / trial.name, seconds, steps, quiet)
-        record(study, trials, trial, done[trial.name])
+        record(study, trials, trial, _figures(domain, trial, out, seconds, steps, quiet))
+        done = finished(study, out)
     return ranking(domain, trials, done, out)
 
 
 def _figures(
-    domain: Domain, trial: Trial, path: Path, seconds: float, steps: Sequence[int], quiet: bool
+    domain: Domain, trial: Trial, out: Path, seconds: float, steps: Sequence[int], quiet: bool
 ) -> dict[str, Any]:
     """All that is measured of a trial, as JSON; `failed` and why if the run diverged."""
+    path = out / trial.name
     try:
         model = _trained(domain, trial.spec, path, quiet)
         figures = certificate(model, seconds, steps) | {"metrics": model.evaluate()["metrics"]}
