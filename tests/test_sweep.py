@@ -11,7 +11,7 @@ from scipy import stats
 
 from otgan.certify import bracket
 from otgan.cli import main
-from otgan.config import Config, InputError, resolve
+from otgan.config import Config, InputError, RunError, resolve
 from otgan.data import Samples
 from otgan.domain import Domain
 from otgan.geometry import GraphMetric, Lp, MetricSpace
@@ -173,6 +173,12 @@ def test_a_certificate_holds_a_known_distance(geometry, held_out, fixed, distanc
     assert found["lower"] <= distance + 1e-6
     assert found["upper"] >= distance - 1e-6
     assert found["estimate"] == pytest.approx(distance, rel=0.1)
+
+
+def test_samples_that_no_path_leads_to_are_a_failure_of_the_run():
+    graph = GraphMetric([[0, 1], [1, 2], [3, 4]])
+    with pytest.raises(RunError, match="2 parts of the graph"):
+        certificate(stub(graph, NODES, torch.tensor([4])), 0.3)
 
 
 def test_what_a_bracket_scored_gives_its_estimate_and_its_error():

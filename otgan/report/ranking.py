@@ -9,7 +9,6 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from otgan.report.tables import number
 from otgan.sweep.grid import shown
 
 _METRICS = ("W1", "Frechet", "precision", "recall")
@@ -32,13 +31,13 @@ def _table(report: Mapping[str, Any]) -> Table:
     for column in ("lower", "estimate", "upper", "behind the first", *metrics, "seconds"):
         table.add_column(column, no_wrap=True)
     for rank, row in enumerate(rows, 1):
-        behind = f"{row['behind']:.3f} ± {row['behind_error']:.3f}" if rank > 1 else ""
+        behind = f"{row['behind']:.3g} ± {row['behind_error']:.2g}" if rank > 1 else ""
         table.add_row(
             str(rank),
             *(shown(row["settings"][name]) for name in names),
-            *(number(row[side]) for side in ("lower", "estimate", "upper")),
+            *(f"{row[side]:.4g}" for side in ("lower", "estimate", "upper")),
             behind,
-            *(number(row["metrics"][name]["value"]) for name in metrics),
+            *(f"{row['metrics'][name]['value']:.4g}" for name in metrics),
             f"{row['training_seconds']:.0f}",
         )
     return table

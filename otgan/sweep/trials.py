@@ -102,10 +102,16 @@ def certificate(model: Model, seconds: float, steps: Sequence[int] = ()) -> dict
         `lower`, `estimate`, `upper`, `confidence`, `critic`, `slope`, `steps`; `on_held_out`, the
         critic's values on the held-out points that the estimate is from; `generated_error`, the
         standard error of its mean over the generated ones.
+
+    Raises:
+        RunError: samples that no certificate can be had of, such as nodes that no path leads to.
     """
     domain = model.domain
     x, y = _real(domain), _points(domain, model.sample(POINTS, seed=0))
-    found = bracket(x, y, domain.geometry, seconds, LEVEL, steps=steps)
+    try:
+        found = bracket(x, y, domain.geometry, seconds, LEVEL, steps=steps)
+    except ValueError as error:  # the data were checked, so it is the samples
+        raise RunError(f"no certificate of its samples: {error}") from None
     unit = domain.chart.unit or 1.0
     on_x, on_y = (unit * v for v in found.scored)
     return {
