@@ -1,4 +1,4 @@
-"""otgan train | sample | evaluate | distance | benchmark | domains. No torch before work."""
+"""otgan train | sample | evaluate | sweep | distance | benchmark | domains. Torch comes late."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields, make_dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import ValidationError
-from tyro.conf import Positional, arg
+from tyro.conf import Positional, UseAppendAction, arg
 
 from otgan.config import PRESETS, Config, InputError, RunError, resolve
 
@@ -26,12 +26,32 @@ USAGE = "otgan train DOMAIN --help lists every setting of a domain."
 class Launch:
     """Where a run starts and goes."""
 
+    command: ClassVar[str] = "train"
     preset: str = field(default="wgan-gp")
     """Settings to start from: wgan-gp, wgan-lp, certified, wgan, sngan, gan; or the domain's."""
     out: Path | None = field(default=None)
     """Run folder to write; the next free runs/DOMAIN-K if not given."""
     resume: Path | None = field(default=None)
     """Run folder to go on with, for as long as --steps or --minutes say, or to its own end."""
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """What is swept, and where it goes."""
+
+    command: ClassVar[str] = "sweep"
+    over: UseAppendAction[tuple[str, ...]] = field(default=())
+    """A setting and its values, as in optimiser.rate=1e-4,1e-3; once for each setting."""
+    preset: str = field(default="wgan-gp")
+    """Settings to start from, as in `otgan train`; --over preset=wgan-gp,wgan-lp sweeps them."""
+    trials: int | None = field(default=None)
+    """So many random combinations, instead of all."""
+    seconds: float = field(default=30.0)
+    """Training time of the critics of one certificate."""
+    out: Path | None = field(default=None)
+    """Folder to write or go on with; the next free runs/DOMAIN-sweep-K if not given."""
+    json: Path | None = field(default=None)
+    """File to write the same figures to."""
 
 
 def train(domain: Positional[str], /) -> None:
@@ -41,6 +61,17 @@ def train(domain: Positional[str], /) -> None:
         domain: What to train on; `otgan train DOMAIN --help` lists its settings.
     """
     raise InputError("name the domain right after the command: otgan train DOMAIN [options]")
+
+
+def sweep(domain: Positional[str], /) -> None:
+    """Train with every combination of some settings, ranked by the held-out W of the generators.
+
+    Args:
+        domain: What to train on; `otgan sweep DOMAIN --help` lists its settings.
+    """
+    raise InputError(
+        "name the domain right after the command: otgan sweep DOMAIN --over SETTING=VALUE,VALUE"
+    )
 
 
 def sample(
@@ -214,7 +245,7 @@ def domains() -> None:
 
 
 COMMANDS: dict[str, Callable[..., None]] = {
-    "train": train, "sample": sample, "evaluate": evaluate, "distance": distance,
+    "train": train, "sample": sample, "evaluate": evaluate, "sweep": sweep, "distance": distance,
     "benchmark": benchmark, "domains": domains
 }  # fmt: skip
 
@@ -223,8 +254,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """The command `otgan`: exit code 0 done, 1 failed, 2 the user's input is wrong."""
     argv = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        if argv[:1] == ["train"] and len(argv) > 1 and not argv[1].startswith("-"):
-            _train(argv[1], argv[2:])
+        if argv[:1] in (["train"], ["sweep"]) and len(argv) > 1 and not argv[1].startswith("-"):
+            (_train if argv[0] == "train" else _sweep)(argv[1], argv[2:])
         else:
             from tyro.extras import subcommand_cli_from_dict
 
@@ -275,6 +306,44 @@ def _train(name: str, argv: list[str]) -> None:
     _say(out)
 
 
+def _sweep(name: str, argv: list[str]) -> None:
+    """`otgan sweep NAME ...`: trains as `_train` does, with the swept settings in their places."""
+    from otgan.domain import find, load
+
+    factory, flags = find(name), {a.partition("=")[0].replace("_", "-") for a in argv}
+    chosen, _, options = _parse(name, factory, argv, Config(), Sweep)
+
+    from otgan.report.ranking import show
+    from otgan.report.tables import write_json
+    from otgan.runs import describe, free
+    from otgan.sweep import Trial, lists, points, sweep
+
+    over = lists(chosen.over, flags)
+    lengths = {"--steps", "--minutes"} & {*flags, *(f"--{setting}" for setting in over)}
+    if len(lengths) > 1:
+        raise InputError("--steps and --minutes are two ways to say how long: give one of them")
+    if chosen.trials is not None and chosen.trials < 1:
+        raise InputError(f"--trials is a number of combinations, at least 1, got {chosen.trials}")
+    domain = load(name, options)
+    bases = {}
+    for preset in over.get("preset", [chosen.preset]):
+        defaults = resolve(preset, domain.presets)
+        _, bases[preset], _ = _parse(name, factory, argv, defaults, Sweep)
+        if "--minutes" in lengths:
+            bases[preset] = bases[preset].model_copy(update={"steps": None})
+    trials = [
+        Trial(p.name, p.swept, describe(domain, p.config, name, options, p.preset))
+        for p in points(over, bases, chosen.trials)
+    ]
+    out = chosen.out or free(f"{name.rpartition(':')[2]}-sweep")
+    report = sweep(domain, trials, out, chosen.seconds)
+    show(report)
+    if chosen.json:
+        write_json(report, chosen.json)
+    if not report["trials"]:
+        raise RunError("every trial failed")
+
+
 def _resume(name: str, run: Path, config: Config, flags: set[str]) -> None:
     from otgan.runs import Run
     from otgan.training import resume
@@ -298,8 +367,12 @@ def _say(result: object) -> None:
 
 
 def _parse(
-    name: str, factory: Callable[..., Any], argv: list[str], default: Config
-) -> tuple[Launch, Config, dict[str, Any]]:
+    name: str,
+    factory: Callable[..., Any],
+    argv: list[str],
+    default: Config,
+    launch: type[Launch] | type[Sweep] = Launch,
+) -> tuple[Any, Config, dict[str, Any]]:
     """Launch settings, run settings over a default, and the options of the domain's factory."""
     import tyro
 
@@ -308,7 +381,7 @@ def _parse(
         return chosen
 
     signature, resuming = inspect.signature(factory), _value(argv, "--resume") is not None
-    taken = {*Config.model_fields, *(f.name for f in fields(Launch))}
+    taken = {*Config.model_fields, *(f.name for f in fields(launch))}
     if clash := taken & set(signature.parameters):
         raise InputError(f"option '{min(clash)}' of '{name}' is a setting's name: rename it")
     kept = [p for n, p in signature.parameters.items() if n != "state"]
@@ -319,15 +392,16 @@ def _parse(
     parts = make_dataclass(
         "parts",
         [
-            ("launch", Annotated[Launch, flat()], field(default_factory=Launch)),
+            ("launch", Annotated[launch, flat()], field(default_factory=launch)),
             ("settings", Annotated[Config, flat()], field(default=default)),
             ("options", Annotated[dict, flat(constructor=options)]),
         ],
         kw_only=True,
     )
     about = (inspect.getdoc(factory) or "").partition("\n")[0] + NOTE
+    prog = f"otgan {launch.command} {name}"
     try:
-        found: Any = tyro.cli(parts, prog=f"otgan train {name}", description=about, args=argv)
+        found: Any = tyro.cli(parts, prog=prog, description=about, args=argv)
     except ValidationError as error:
         first = error.errors()[0]
         flag = ".".join(map(str, first["loc"])).replace("_", "-")

@@ -78,12 +78,14 @@ def test_help_lists_the_commands_and_imports_no_torch():
     code = (
         "import sys\nfrom otgan.cli import main\n"
         "try: main(['--help'])\nexcept SystemExit as exit: assert exit.code == 0\n"
-        "heavy = {'torch', 'matplotlib', 'sklearn', 'ot', 'tensorboard'} & set(sys.modules)\n"
+        "heavy = {'torch', 'matplotlib', 'sklearn', 'ot', 'optuna', 'tensorboard'}\n"
+        "heavy &= set(sys.modules)\n"
         "assert not heavy, heavy"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert all(f"• {name} " in done.stdout for name in ("train", "sample", "evaluate", "domains"))
+    names = ("train", "sample", "evaluate", "sweep", "domains")
+    assert all(f"• {name} " in done.stdout for name in names)
 
 
 def test_no_arguments_print_the_help(capsys):
@@ -119,7 +121,7 @@ def test_the_state_of_a_run_is_no_option(entries):
     assert "--state" not in entries
 
 
-@pytest.mark.parametrize("command", ["sample", "evaluate", "train"])
+@pytest.mark.parametrize("command", ["sample", "evaluate", "train", "sweep"])
 def test_the_other_commands_have_help(capsys, command):
     assert f"otgan {command}" in help_of(capsys, command)
 

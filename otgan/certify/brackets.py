@@ -35,6 +35,7 @@ class Bracket:
         assumption: what the two sides rest on.
         steps: of every training; with them and the seed, a repeat is exact.
         potential: the critic itself, in double precision.
+        scored: its values on the points of either sample that the estimate is from.
     """
 
     lower: float
@@ -49,6 +50,7 @@ class Bracket:
     assumption: str
     steps: tuple[int, ...]
     potential: Potential = field(repr=False, compare=False)
+    scored: tuple[Tensor, Tensor] = field(repr=False, compare=False)
 
 
 def bracket(
@@ -125,6 +127,7 @@ def bracket(
             _assumption(diameter, heavy(up_x) or heavy(up_y)),
             done,
             f,
+            (on_x, on_y),
         )
 
 
@@ -132,7 +135,8 @@ def _known(x: Tensor, y: Tensor, geometry: Geometry, a: Tensor | None, b: Tensor
     cost, f = transported(x, y, geometry, *(None if w is None else w.cpu() for w in (a, b)))
     slope = steepest(f, x, y, geometry)
     why = "the weights are known, so nothing is estimated"
-    return Bracket(cost, cost, cost, 1.0, cost, cost, None, "transport", slope, why, (), f)
+    scored = values(f, x), values(f, y)
+    return Bracket(cost, cost, cost, 1.0, cost, cost, None, "transport", slope, why, (), f, scored)
 
 
 def _samples(
