@@ -76,12 +76,11 @@ class Samples:
         return torch.randperm(len(self), generator=torch.Generator().manual_seed(seed))[:n]
 
     def split(self, n: int, seed: int) -> tuple[Samples, Samples]:
-        """The points that `draw` draws, and the others in their order."""
-        chosen = torch.zeros(len(self), dtype=torch.bool)
-        chosen[self._some(n, seed)] = True
+        """The points that `draw` draws, and the others, both in random order."""
+        order = self._some(len(self), seed)
         first, rest = (
             Samples(self.x[part], None if self.y is None else self.y[part])
-            for part in (chosen, ~chosen)
+            for part in (order[:n], order[n:])
         )
         return first, rest
 
@@ -106,11 +105,8 @@ def split(data: Samples, share: float, most: int = 10_000) -> tuple[Samples, Sam
         raise InputError(f"--held-out is a share between 0 and 1, got {share}")
     if len(data) < 2:
         raise InputError(f"{len(data)} sample is not enough to train on and hold out from")
-    order = torch.randperm(len(data), generator=torch.Generator().manual_seed(0))
-    n = min(most, max(1, round(share * len(data))))
-    held, kept = order[:n], order[n:]
-    labels = [None if data.y is None else data.y[i] for i in (kept, held)]
-    return Samples(data.x[kept], labels[0]), Samples(data.x[held], labels[1])
+    held, kept = data.split(min(most, max(1, round(share * len(data)))), seed=0)
+    return kept, held
 
 
 class Batches(Iterator):
