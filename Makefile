@@ -36,6 +36,8 @@ bench: setup
 	$(BIN)/python benchmarks/coverage.py
 	$(BIN)/python benchmarks/whitening.py
 	$(BIN)/python benchmarks/metric_intervals.py
+	$(BIN)/python benchmarks/robustness.py
+	$(BIN)/python benchmarks/label_noise.py
 
 clean:
 	rm -rf .venv runs .pytest_cache .mypy_cache .ruff_cache

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import copy
-import json
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from statistics import median
@@ -26,7 +25,7 @@ from otgan.geometry import Mahalanobis, NormedSpace
 from otgan.networks import mlp
 from otgan.networks.potentials import Cones, Landmarks
 from otgan.pairs import Pair, Sets, funnels
-from otgan.report.files import replacing
+from otgan.report.rows import measured
 
 
 @dataclass(frozen=True)
@@ -55,21 +54,6 @@ class Method:
 
     train: Callable[[Pair, Callable[[int], tuple[Tensor, Tensor]], float], nn.Module]
     certified: bool
-
-
-def run(tasks: Iterable[Task], file: Path | None) -> Iterator[dict[str, Any]]:
-    """Rows of the table, one a task, in order; those in the file already are not run again."""
-    rows = json.loads(file.read_text()) if file and file.exists() else []
-    for task in tasks:
-        key = asdict(task)
-        row = next((r for r in rows if all(r.get(k) == v for k, v in key.items())), None)
-        if row is None:
-            row = {**key, **_measure(task)}
-            rows.append(row)
-            if file:
-                with replacing(file) as part:
-                    part.write_text(json.dumps(rows, indent=1) + "\n")
-        yield row
 
 
 def ruler(cost: str, dim: int) -> NormedSpace:
@@ -181,7 +165,7 @@ def command(
     ]
     rows = []
     try:
-        for row in run(tasks, file):
+        for row in measured(tasks, _measure, file):
             rows.append(row)
             print(
                 f"{len(rows)}/{len(tasks)} {_label(row)} {row['method']}: {_figures([row])}",
