@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from otgan.config import InputError
-from otgan.geometry import GraphMetric
 
 
 def with_degrees(
