@@ -72,6 +72,26 @@ def draw(q: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return np.stack([u[chosen], v[chosen]], 1)
 
 
+def cover(edges: np.ndarray, q: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """The same number of edges, none of the nodes without one, (m, 2) -> (m, 2).
+
+    A lonely node u takes over an edge of v, v drawn by q_uv, from a neighbour of v that has others.
+
+    Raises:
+        InputError: too few edges, or none that q allows.
+    """
+    edges, d = edges.copy(), np.bincount(edges.ravel(), minlength=len(q))
+    for u in np.flatnonzero(d == 0):
+        v, x = np.concatenate([edges, edges[:, ::-1]]).T
+        weights = np.where(d[x] > 1, q[u, v] / d[v], 0)
+        if not weights.any():
+            raise InputError(f"{len(edges)} edges cannot reach node {u}: ask for more of them")
+        k = rng.choice(len(v), p=weights / weights.sum())
+        d[u], d[x[k]] = 1, d[x[k]] - 1
+        edges[k % len(edges)] = sorted((u, v[k]))
+    return edges
+
+
 def cover_then_fill(scores: np.ndarray, edges: int, rng: np.random.Generator) -> np.ndarray:
     """NetGAN's assembly: an edge for every node, the rest by score without replacement, (m, 2).
 
