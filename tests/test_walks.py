@@ -1,4 +1,4 @@
-"""A WGAN of walks: exact rows, exact gradients, a bound that holds, and communities that come out."""
+"""A WGAN of walks: exact rows and gradients, a bound that holds, communities that come out."""
 
 from itertools import islice
 

@@ -37,7 +37,7 @@ def close(
         near[u].add(v), near[v].add(u)
     missing = triangles - sum(len(near[u] & near[v]) for u, v in links) // 3
     utility = np.log(np.maximum(odds, np.finfo(float).tiny))
-    for start in range(0, proposals, 1 << 14):
+    for _ in range(0, proposals, 1 << 14):
         first, second = rng.integers(len(links), size=(2, 1 << 14)).tolist()
         turned, luck = rng.random(1 << 14) < 0.5, np.log(rng.random(1 << 14)).tolist()
         for i, j, turn, bar in zip(first, second, turned, luck, strict=True):
