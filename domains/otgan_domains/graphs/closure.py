@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from otgan.config import InputError
@@ -34,7 +36,8 @@ def close(
     links = [(int(u), int(v)) for u, v in edges]
     near: list[set[int]] = [set() for _ in odds]
     for u, v in links:
-        near[u].add(v), near[v].add(u)
+        near[u].add(v)
+        near[v].add(u)
     missing = triangles - sum(len(near[u] & near[v]) for u, v in links) // 3
     utility = np.log(np.maximum(odds, np.finfo(float).tiny))
     for _ in range(0, proposals, 1 << 14):
@@ -64,12 +67,12 @@ def close(
 
 def _swap(near: list[set[int]], a: int, b: int, c: int, d: int) -> int:
     """Turns a-b, c-d into a-d, c-b; how many triangles more there are."""
-    near[a].remove(b), near[b].remove(a)
-    lost = len(near[a] & near[b])
-    near[c].remove(d), near[d].remove(c)
-    lost += len(near[c] & near[d])
-    gained = len(near[a] & near[d])
-    near[a].add(d), near[d].add(a)
-    gained += len(near[c] & near[b])
-    near[c].add(b), near[b].add(c)
-    return gained - lost
+    gained = -_join(near, a, b, set.remove) - _join(near, c, d, set.remove)
+    return gained + _join(near, a, d, set.add) + _join(near, c, b, set.add)
+
+
+def _join(near: list[set[int]], u: int, v: int, change: Callable[[set[int], int], None]) -> int:
+    """Adds or removes the edge u-v; how many triangles it is in."""
+    change(near[u], v)
+    change(near[v], u)
+    return len(near[u] & near[v])

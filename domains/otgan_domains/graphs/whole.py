@@ -50,8 +50,6 @@ def stopped(scores: Iterable[np.ndarray], graph: GraphMetric, overlap: float) ->
     u, v = graph.paths.ends.T
     reached = 0.0
     for s in scores:
-        if _unkept(s, graph) < 0.5 * overlap:
-            continue
         q = with_degrees(s, degrees(graph), tolerance=1e-4)
         reached = float(q[u, v].mean())
         if reached >= overlap:
@@ -59,12 +57,6 @@ def stopped(scores: Iterable[np.ndarray], graph: GraphMetric, overlap: float) ->
     raise InputError(
         f"training ended at overlap {reached:.2f}, before {overlap:g}: train longer or ask for less"
     )
-
-
-def _unkept(scores: np.ndarray, graph: GraphMetric) -> float:
-    """The overlap of a graph drawn by score without regard to degrees, at most: cheap to know."""
-    u, v = graph.paths.ends.T
-    return float(np.minimum(1, scores[u, v] * len(u)).mean())
 
 
 def assemble(q: np.ndarray, graph: GraphMetric, seed: int = 0) -> GraphMetric:
