@@ -185,7 +185,7 @@ class Joint:
     W1 tends to the mean of the conditional ones where all conditions occur equally often in both.
 
     Args:
-        geometry, shape: of the points alone, which are real numbers.
+        geometry, shape: of the points alone.
         length: in ground-cost units.
     """
 
@@ -201,7 +201,9 @@ class Joint:
     def points(self, x: Tensor, y: Tensor) -> Tensor:
         """(n, *E), (n, k) -> (n, size of E + width)."""
         features = self.condition.features(y) * self.scale.to(x.device)
-        return torch.cat([x.reshape(len(x), -1), features.to(x.dtype)], 1)
+        points = x.reshape(len(x), -1)
+        points = points if points.is_floating_point() else points.double()  # nodes, by number
+        return torch.cat([points, features.to(points.dtype)], 1)
 
 
 def described(y: Tensor | None, names: Mapping[str, tuple[str, ...]]) -> tuple[Attribute, ...]:

@@ -20,8 +20,8 @@ class Samples:
     """Points and what is known of each.
 
     Args:
-        x: (n, *E), numbers in data units, or uint8 for values in [0, 1] stored as 0..255, which
-            become floats a batch at a time.
+        x: (n, *E), numbers in data units; uint8 for values in [0, 1] stored as 0..255, which
+            become floats a batch at a time; int64 of shape (n,) for the nodes of a graph.
         y: what is known of each, one column an attribute, (n, k), classes by their number; (n,)
             where it is one; None where nothing is known.
     """
@@ -84,8 +84,23 @@ class Samples:
 
 
 def floats(x: Tensor) -> Tensor:
-    """uint8 as [0, 1], other numbers as they are, all in single precision."""
-    return x.float() / 255 if x.dtype == torch.uint8 else x.float()
+    """uint8 as [0, 1], other numbers as they are, in single precision; nodes stay integers."""
+    if x.dtype == torch.uint8:
+        return x.float() / 255
+    return x if x.dtype == torch.int64 and x.dim() == 1 else x.float()
+
+
+def split(data: Samples, share: float, most: int = 10_000) -> tuple[Samples, Samples]:
+    """A random share of the samples held out, always the same one."""
+    if not 0 < share < 1:
+        raise InputError(f"--held-out is a share between 0 and 1, got {share}")
+    if len(data) < 2:
+        raise InputError(f"{len(data)} sample is not enough to train on and hold out from")
+    order = torch.randperm(len(data), generator=torch.Generator().manual_seed(0))
+    n = min(most, max(1, round(share * len(data))))
+    held, kept = order[:n], order[n:]
+    labels = [None if data.y is None else data.y[i] for i in (kept, held)]
+    return Samples(data.x[kept], labels[0]), Samples(data.x[held], labels[1])
 
 
 class Batches(Iterator):

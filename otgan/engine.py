@@ -76,7 +76,7 @@ class CriticLoss(nn.Module):
             return self.critic(points, repeated).float()
 
         if self.together:
-            real_values, fake_values = f(torch.cat([x, fake])).split(len(x))
+            real_values, fake_values = f(self.geometry.join(x, fake)).split(len(x))
         else:  # each batch has statistics of its own
             real_values, fake_values = f(x), f(fake)
         penalty = self.constraint.penalty(self.geometry, f, x, fake, step)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +83,7 @@ class Model:
                 not in training.
         """
         x, shape = torch.as_tensor(x), tuple(self.spec["shape"])
-        if tuple(x.shape[1:]) not in (shape, shape[1:] if shape[0] == 1 else shape):
+        if tuple(x.shape[1:]) not in (shape, shape[1:] if shape[:1] == (1,) else shape):
             raise InputError(f"points of shape {tuple(x.shape[1:])} are not of shape {shape}")
         points = self.domain.chart.encode(floats(x).reshape(-1, *shape))
         if self.condition is not None and condition is None:
@@ -233,16 +234,16 @@ class Model:
     @torch.no_grad()
     def _generate(self, n: int, seed: int | None = None, y: Tensor | None = None) -> Tensor:
         """n points in chart coordinates, at conditions (n, k) where the run has one."""
-        random = None if seed is None else torch.Generator().manual_seed(seed)
         weight = next(self.generator.parameters())
         latent = self.spec["config"]["network"]["latent"]
-        z = torch.randn(n, latent, generator=random).to(weight)
-        if self.condition is not None and y is None:
-            known = torch.tensor(self.spec["conditions"])
-            y = known[torch.randint(len(known), (n,), generator=random)]
-        parts = z.split(1000)
-        told = [None] * len(parts) if y is None else y.to(weight).split(1000)
-        samples = torch.cat([self.generator(*pair) for pair in zip(parts, told, strict=True)])
+        with nullcontext() if seed is None else seeded(seed, weight.device):
+            z = torch.randn(n, latent).to(weight)
+            if self.condition is not None and y is None:
+                known = torch.tensor(self.spec["conditions"])
+                y = known[torch.randint(len(known), (n,))]
+            parts = z.split(1000)
+            told = [None] * len(parts) if y is None else y.to(weight).split(1000)
+            samples = torch.cat([self.generator(*pair) for pair in zip(parts, told, strict=True)])
         if not samples.isfinite().all():
             raise RunError("the generator gives NaN: the run diverged; train with a lower rate")
         return samples

@@ -55,6 +55,14 @@ class Geometry(nn.Module, ABC):
         Differentiable in the parameters of f where gradients are enabled.
         """
 
+    def from_numbers(self, x: Tensor) -> Tensor:
+        """Points from real numbers, as part of a vector has them, (n, *E) -> (n, *E)."""
+        return x
+
+    def join(self, x: Tensor, y: Tensor) -> Tensor:
+        """Two samples as one, (n, *E), (m, *E) -> (n + m, *E)."""
+        return torch.cat([x, y])
+
     def pairwise(self, x: Tensor, y: Tensor) -> Tensor:
         """All ground costs between two sets, (n, *E), (m, *E) -> (n, m), in bounded memory."""
         rows = max(1, _CHUNK // max(1, len(y) * math.prod(x.shape[1:])))

@@ -9,18 +9,24 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import one_hot
 
 from otgan.geometry import edge_lists
 from otgan.geometry.base import Geometry, Potential
 from otgan.geometry.edges import checked
 from otgan.geometry.paths import Paths
 
+_MOST_PATHS = 20_000
+"""Nodes of the largest graph on which slopes are measured along shortest paths."""
+
 
 class GraphMetric(Geometry):
     """Shortest paths of an undirected graph with positive lengths.
 
-    A point is a node: an integer of shape (). A function of the nodes is 1-Lipschitz if and only
-    if |f(u) - f(v)| / length exceeds 1 on no edge, so slopes are measured on edges. Distances are
+    A point is a node: an integer of shape (). A generator's point may be soft while it trains: a
+    distribution over the nodes, of shape (nodes,), at which a function of the nodes has its mean;
+    slopes see a node drawn from it. A function of the nodes is 1-Lipschitz if and only if
+    |f(u) - f(v)| / length exceeds 1 on no edge, so slopes are measured on edges. Distances are
     computed on the CPU in double precision, and returned in the dtype of `lengths`: torch's
     default, or double after `.double()`.
 
@@ -136,20 +142,43 @@ class GraphMetric(Geometry):
         """Distances to all nodes, inf where there is no path, (k,) -> (k, nodes)."""
         return self.pairwise(sources, torch.arange(self.nodes))
 
+    def from_numbers(self, x: Tensor) -> Tensor:
+        return x.long()
+
+    def join(self, x: Tensor, y: Tensor) -> Tensor:
+        """Both as soft points where one of them is, else both as nodes."""
+        if x.dim() == y.dim():
+            return torch.cat([x, y])
+        soft = x if x.dim() == 2 else y
+        return torch.cat([p if p.dim() == 2 else one_hot(p, self.nodes).to(soft) for p in (x, y)])
+
+    def drawn(self, x: Tensor) -> Tensor:
+        """Nodes as they are, and one drawn from each soft point, (n,) or (n, nodes) -> (n,)."""
+        return x if x.dim() == 1 else torch.multinomial(x.detach().float(), 1).squeeze(1)
+
     def between(self, x: Tensor, y: Tensor) -> Tensor:
         """The number of one uniformly random edge on a shortest path for each pair, (n,), (n,) ->
         (n,); of any edge of the graph where x = y or there is no path."""
         seed = int(torch.randint(1 << 62, ()))  # so that torch's seed decides
         chosen = self.paths.edges_between(self._ids(x), self._ids(y), np.random.default_rng(seed))
         found = torch.from_numpy(chosen)
-        anywhere = torch.randint(len(self.edges), found.shape)
-        return torch.where(found >= 0, found, anywhere).to(self.edges.device)
+        return torch.where(found >= 0, found, self._anywhere(len(found))).to(self.edges.device)
 
     def slope(self, f: Potential, x: Tensor, y: Tensor) -> Tensor:
-        """|f(u) - f(v)| / length on the edges of `between`, (n,), (n,) -> (n,)."""
-        edge = self.between(x, y)
+        """|f(u) - f(v)| / length on one edge for each pair, (n,), (n,) -> (n,).
+
+        The edges are those of `between` for every other pair and uniformly random for the rest, so
+        that no edge goes unseen; uniformly random for all pairs of a graph of more than 20,000
+        nodes, where paths from every point would take most of the time.
+        """
+        edge = self._anywhere(len(x)).to(self.edges.device)
+        if self.nodes <= _MOST_PATHS:
+            edge[::2] = self.between(self.drawn(x)[::2], self.drawn(y)[::2])
         values = f(self.edges[edge].T.flatten()).view(2, -1)
         return (values[0] - values[1]).abs() / self.lengths[edge].to(values)
+
+    def _anywhere(self, n: int) -> Tensor:
+        return torch.randint(len(self.edges), (n,))
 
     def envelope(self, values: Tensor, nodes: Tensor | None = None) -> Tensor:
         """The largest 1-Lipschitz function of the nodes that is at most `values` at `nodes`.
@@ -158,7 +187,8 @@ class GraphMetric(Geometry):
 
         Values that are 1-Lipschitz already are kept, which extends them to all nodes (McShane
         1934, 'Extension of range of functions'); others are lowered as little as need be (the
-        Pasch-Hausdorff envelope). One Dijkstra; not differentiable.
+        Pasch-Hausdorff envelope). One Dijkstra. The derivative at v is that of a u that attains
+        the minimum.
 
         Args:
             values: (k,); infinity sets no bound.
@@ -176,9 +206,14 @@ class GraphMetric(Geometry):
             raise ValueError(f"{len(ids)} nodes need as many values, got shape {given.shape}")
         if not (np.isfinite(given).any() and (given > -np.inf).all()):
             raise ValueError("values hold NaN, minus infinity or nothing finite: give real numbers")
-        bounds = np.full(self.nodes, np.inf)
-        np.minimum.at(bounds, ids, given)
-        return torch.from_numpy(self.paths.envelope(bounds)).to(values)
+        bounds, last = np.full(self.nodes, np.inf), np.zeros(self.nodes, np.int64)
+        order = np.argsort(-given, kind="stable")
+        bounds[ids[order]], last[ids[order]] = given[order], order  # the lowest of each node stays
+        found, root = self.paths.envelope(bounds)
+        at = torch.from_numpy(last[root]).to(values.device)
+        lowest = values.detach()[at]
+        below = torch.from_numpy(found).to(values)
+        return torch.where(below.isinf(), below, values[at] + (below - lowest))
 
     def check(self, x: Tensor) -> None:
         """Raise ValueError unless x (n,) are nodes of this graph."""

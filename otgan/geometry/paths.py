@@ -91,8 +91,9 @@ class Paths:
             keys, np.minimum(u, v).astype(np.int64) * self.nodes + np.maximum(u, v)
         )
 
-    def envelope(self, values: np.ndarray) -> np.ndarray:
-        """min over u of values(u) + d(u, v) at every v, (nodes,) -> (nodes,).
+    def envelope(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """min over u of values(u) + d(u, v) at every v, and a u that attains it, (nodes,) -> both
+        (nodes,).
 
         One Dijkstra from a node beyond the graph, tied to every u by an edge of length values(u)
         above the lowest. Edges of length 0 are edges to scipy as long as they are stored.
@@ -107,7 +108,12 @@ class Paths:
             ),
             (self.nodes + 1, self.nodes + 1),
         )
-        return low + csgraph.dijkstra(links, indices=self.nodes)[:-1]
+        distance, before = csgraph.dijkstra(links, indices=self.nodes, return_predecessors=True)
+        root, itself = before[:-1], np.arange(self.nodes)
+        root = np.where((root < 0) | (root == self.nodes), itself, root)
+        while (root != (root := root[root])).any():  # twice as far up the tree each time
+            pass
+        return low + distance[:-1], root
 
     def _pairs(self, x: np.ndarray, y: np.ndarray) -> Iterator[tuple[np.ndarray, ...]]:
         """Matched pairs by the tree that holds their path: pairs, row, end, distance, before."""

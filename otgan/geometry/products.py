@@ -85,7 +85,8 @@ class _Parts(Geometry):
                 f"flatten and join the parts of shapes {', '.join(map(str, self.shapes))}"
             )
         pieces = zip(self.parts, x.split(sizes, 1), self.shapes, strict=True)
-        return [(cast(Geometry, g), v.reshape(len(x), *shape)) for g, v, shape in pieces]
+        parts = [(cast(Geometry, g), v.reshape(len(x), *shape)) for g, v, shape in pieces]
+        return [(g, g.from_numbers(v)) for g, v in parts]
 
     def distance(self, x: Tensor, y: Tensor) -> Tensor:
         pairs = zip(self.split(x), self.split(y), strict=True)

@@ -13,8 +13,10 @@ from torch import Tensor, nn
 from otgan.conditions import Condition, Joint
 from otgan.constraints import has_batch_norm
 from otgan.engine import Game
-from otgan.geometry import Geometry, Potential
+from otgan.geometry import Geometry, GraphMetric, Potential
 from otgan.metrics import neighbours
+from otgan.networks.gnn import NodeCritic
+from otgan.networks.lipschitz import Projected
 from otgan.randomness import seeded
 from otgan.transport import exact
 
@@ -42,7 +44,8 @@ class HeldOut:
     Calling it gives, in data units (chart units if the chart is no similarity):
 
     - `w`: the critic's mean difference on held-out real and fresh generated points; absent where
-      the objective is no distance. Under clipping its scale is unknown.
+      the objective is no distance. Under clipping its scale is unknown. A critic of the nodes of a
+      graph is projected before, so its value is certified whatever it was trained under.
     - `w_error`: its standard error, sqrt(var f(x) / n + var f(G(z)) / n).
     - `slope`: the largest slope found; the estimate is a lower bound only if no slope exceeds 1.
     - `w_over_slope`: the estimate as if the critic were rescaled to largest slope 1.
@@ -90,6 +93,8 @@ class HeldOut:
         generator = copy.deepcopy(cast(nn.Module, game.generator.module)).eval()
         critic = copy.deepcopy(game.critic)
         critic.train(has_batch_norm(critic))  # it was trained on the statistics of pure batches
+        if isinstance(critic, NodeCritic) and isinstance(geometry, GraphMetric):
+            critic = Projected(critic, geometry)
         with seeded(game.step, device):
             fake = generator(self.source(len(real)), y)
             slope = largest_slope(f, real, fake, geometry)

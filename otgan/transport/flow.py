@@ -75,7 +75,7 @@ def flow(a: Tensor, b: Tensor, geometry: GraphMetric) -> Flow:
     if excess.any():
         solver = by_distances if few_with_mass(paths, excess) else beckmann
         potential, upper = solver(paths, excess)
-        potential = paths.envelope(potential)
+        potential, _ = paths.envelope(potential)
         potential -= potential.min()
     else:
         potential, upper = np.zeros(paths.nodes), 0.0

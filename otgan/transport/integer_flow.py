@@ -24,7 +24,7 @@ def cheapest(paths: Paths, supply: np.ndarray) -> np.ndarray:
     """
     around = np.full(paths.nodes, np.inf)
     around[np.unique(paths.components, return_index=True)[1]] = 0
-    around = paths.envelope(around)
+    around, _ = paths.envelope(around)
     # No path needs an edge longer than the way round by a fixed node. Some lengths of 1e9 for
     # 'none' would leave few integers to the others; where that is not so, a copy costs more.
     useful = paths.lengths <= around[paths.ends].sum(1) * (1 + 1e-9)

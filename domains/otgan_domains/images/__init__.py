@@ -10,7 +10,7 @@ import torch
 
 from otgan.conditions import Attribute, described, to_json
 from otgan.config import InputError
-from otgan.data import Samples
+from otgan.data import Samples, split
 from otgan.domain import Domain
 from otgan.geometry import Lp
 from otgan.networks import dcgan, mlp
@@ -19,10 +19,9 @@ from otgan.report.pictures import grid
 from otgan_domains.images.inception import Inception
 from otgan_domains.images.loading import read
 from otgan_domains.images.opening import Form
-from otgan_domains.images.pixels import split, to_tensor
+from otgan_domains.images.pixels import to_tensor
 from otgan_domains.images.saving import save
 
-MOST_HELD_OUT = 10_000
 FAST = {"critic_steps": 2, "average": 0.999, "optimiser": {"rate": 1e-3}}
 """For gradient penalties, within minutes of a small machine (docs/design.md)."""
 
@@ -67,7 +66,7 @@ def images(
         if source.x_test is not None:
             testing = Samples(to_tensor(source.x_test, value_range, channels), known_test)
         else:
-            training, testing = split(training, held_out, MOST_HELD_OUT)
+            training, testing = split(training, held_out)
         if testing.shape != training.shape:
             raise InputError(
                 f"training images are {training.shape} and test images {testing.shape}: "

@@ -7,7 +7,6 @@ import torch
 from torch import Tensor
 
 from otgan.config import InputError
-from otgan.data import Samples
 
 _GREY = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R 601, as Pillow's mode L
 
@@ -38,19 +37,6 @@ def to_tensor(
         )
     array = _recolour(_to_range(array, value_range), channels)
     return torch.from_numpy(np.require(array, requirements=["C", "W"]))
-
-
-def split(data: Samples, share: float, most: int) -> tuple[Samples, Samples]:
-    """A random share of the samples held out, always the same one."""
-    if not 0 < share < 1:
-        raise InputError(f"--held-out is a share between 0 and 1, got {share}")
-    if len(data) < 2:
-        raise InputError(f"{len(data)} image is not enough to train on and hold out from")
-    order = torch.randperm(len(data), generator=torch.Generator().manual_seed(0))
-    n = min(most, max(1, round(share * len(data))))
-    held, kept = order[:n], order[n:]
-    labels = [None if data.y is None else data.y[i] for i in (kept, held)]
-    return Samples(data.x[kept], labels[0]), Samples(data.x[held], labels[1])
 
 
 def _to_range(array: np.ndarray, value_range: tuple[float, float] | None) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from otgan.networks.lipschitz.convert import LipschitzCritic, lipschitz
 from otgan.networks.lipschitz.convolutions import OrthogonalConv
+from otgan.networks.lipschitz.projected import Projected
 from otgan.networks.lipschitz.rows import DualRows, L1Rows, MaxMin, Measured, Orthogonal
 
 __all__ = [
@@ -12,5 +13,6 @@ __all__ = [
     "Measured",
     "Orthogonal",
     "OrthogonalConv",
+    "Projected",
     "lipschitz",
 ]

@@ -1,0 +1,121 @@
+"""Nodes of a graph under shortest paths."""
+
+from __future__ import annotations
+
+from functools import cache, partial
+from typing import Any, get_args
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from otgan.conditions import Attribute, to_json
+from otgan.config import InputError
+from otgan.data import Samples, split
+from otgan.domain import Domain
+from otgan.networks.gnn import Convolution, gnn
+from otgan.preprocess import Identity
+from otgan_domains.graphs.drawing import layout
+from otgan_domains.graphs.features import landmarks, standard, structural
+from otgan_domains.graphs.opening import Graph, read
+from otgan_domains.graphs.saving import Saver, pack, unpack
+from otgan_domains.graphs.tables import Known, node_table
+from otgan_domains.graphs.tables import visits as read_visits
+
+LARGE = 20_000
+"""Nodes of a graph on which messages come from a sample of each node's neighbours."""
+
+WALK = 10_000
+"""Visits of a random walk, where no visits are given."""
+
+
+def graphs(
+    data: str = "karate",
+    visits: str | None = None,
+    weight: str | None = None,
+    length: str | None = None,
+    nodes: str | None = None,
+    symmetrise: bool = False,
+    largest: bool = False,
+    held_out: float = 0.2,
+    *,
+    state: dict[str, Any] | None = None,
+) -> Domain:
+    """Nodes of a graph, ground cost its shortest paths: learns where visits go.
+
+    Args:
+        data: karate, les-miserables, florentine-families, southern-women or internet; a .csv file,
+            a line source,target[,length] an edge; a file that networkx reads (.graphml, .gml,
+            .gexf, .net, .edgelist, .adjlist, .g6, .s6). From Python a networkx graph or a
+            torch_geometric Data too.
+        visits: .csv file with a column `node` and a row a visit; further columns can be conditions.
+            Without it, the nodes that a random walk visits.
+        weight: column of the visits that says how many visits a row stands for.
+        length: column or edge attribute of the lengths, if not the third column of a .csv file or
+            `weight`.
+        nodes: .csv file with a row a node, whose columns the networks see.
+        symmetrise: let the edges of a directed graph be walked both ways.
+        largest: keep the largest connected component alone.
+        held_out: share of the visits kept from training.
+        state: of a finished run, in place of data.
+    """
+    training = testing = None
+    known = torch.empty(0)
+    if state is None:
+        graph = read(data, length, symmetrise, largest)
+        told = Known(None, None) if nodes is None else node_table(nodes, graph)
+        points, attributes = _visits(graph, visits, weight)
+        training, testing = split(points, held_out)
+        known = _features(graph, told)
+        state = {
+            "edges": pack(graph.edges),
+            "lengths": pack(graph.metric().paths.lengths),
+            "names": [name if isinstance(name, int) else str(name) for name in graph.names],
+            "unit": float(landmarks(graph.metric())[1].mean()),
+            "places": None if told.places is None else pack(told.places),
+            "features": known.shape[1],
+            "attributes": to_json(attributes),
+        }
+    unit = state["unit"]
+    places = None if state["places"] is None else unpack(state["places"])
+    edges, lengths = unpack(state["edges"]), unpack(state["lengths"])
+    metric = Graph(edges, lengths, state["names"]).metric(unit)
+    if training is None:
+        known = torch.zeros(metric.nodes, state["features"])  # the weights know the true ones
+    neighbours = None if metric.nodes <= LARGE else 10
+    chart = Identity()
+    chart.unit = unit
+    saver = Saver(metric, cache(lambda: layout(metric) if places is None else places), unit)
+    return Domain(
+        geometry=metric,
+        train=training,
+        held_out=testing,
+        chart=chart,
+        networks={
+            kind: partial(gnn, geometry=metric, features=known, kind=kind, neighbours=neighbours)
+            for kind in get_args(Convolution)
+        },
+        presets={"*": {"steps": 1000}, "wgan-gp": {"constraint": {"sided": "one"}}},
+        save=saver.save,
+        show=saver.show,
+        extension=".csv",
+        state=state,
+        attributes=tuple(map(Attribute.restore, state["attributes"])),
+        provenance={"graph": repr(metric)},
+    )
+
+
+def _features(graph: Graph, told: Known) -> Tensor:
+    """All that the networks see of the nodes, (nodes, k)."""
+    more = [f for f in (graph.features, told.features) if f is not None and f.shape[1]]
+    return torch.cat([structural(graph.metric()), *map(standard, more)], 1)
+
+
+def _visits(graph: Graph, visits: Any, weight: str | None) -> tuple[Samples, tuple[Attribute, ...]]:
+    if visits is not None:
+        return read_visits(visits, graph, weight)
+    if weight is not None:
+        raise InputError(f"--weight {weight} is a column of the visits: give --visits FILE")
+    degree = np.bincount(graph.edges.ravel(), minlength=len(graph.names))
+    walk = np.random.default_rng(0).choice(len(degree), WALK, p=degree / degree.sum())
+    return Samples(torch.from_numpy(walk)), ()
