@@ -11,8 +11,7 @@ from torch import nn
 from torch.nn.functional import log_softmax
 
 from otgan.geometry import GraphMetric
-
-from .statistics import degrees
+from otgan_domains.graphs.statistics import degrees
 
 
 def adamic_adar(graph: GraphMetric) -> np.ndarray:

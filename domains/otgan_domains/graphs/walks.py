@@ -22,8 +22,7 @@ from otgan.constraints import Constraint
 from otgan.engine import Game, Schedule, train
 from otgan.geometry import GraphMetric, Lp, Product
 from otgan.objectives import Kantorovich
-
-from .statistics import degrees
+from otgan_domains.graphs.statistics import degrees
 
 LARGEST = 20_000
 """Nodes of the largest graph: tables of all pairs are held in memory."""

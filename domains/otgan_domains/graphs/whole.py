@@ -9,11 +9,10 @@ import numpy as np
 
 from otgan.config import InputError
 from otgan.geometry import GraphMetric
-
-from .assembly import cover, draw, with_degrees
-from .closure import close
-from .statistics import degrees
-from .walks import walk_gan
+from otgan_domains.graphs.assembly import cover, draw, with_degrees
+from otgan_domains.graphs.closure import close
+from otgan_domains.graphs.statistics import degrees
+from otgan_domains.graphs.walks import walk_gan
 
 
 def generate(graph: GraphMetric, overlap: float = 0.5, seed: int = 0) -> GraphMetric:
