@@ -12,6 +12,7 @@ from torch.nn.functional import log_softmax
 
 from otgan.geometry import GraphMetric
 from otgan_domains.graphs.statistics import degrees
+from otgan_domains.graphs.walks import walk_rows
 
 
 def adamic_adar(graph: GraphMetric) -> np.ndarray:
@@ -47,6 +48,7 @@ def stochastic_blocks(graph: GraphMetric, resolution: float = 1.0, seed: int = 0
 
 def low_rank(
     graph: GraphMetric,
+    length: int = 1,
     rank: int = 9,
     steps: int = 200,
     every: int = 10,
@@ -58,8 +60,11 @@ def low_rank(
     Rendsburg, Heidrich, von Luxburg 2020, 'NetGAN without GAN: From Random Walks to Low-Rank
     Approximations', with the settings of its authors' code. Stopping is the caller's.
 
+    Args:
+        length: 1 is CELL; above, the likelihood is that of walks' ends, as `walk_gan` sees them.
+
     Yields:
-        scores after every `every` steps: edges of its stationary walk.
+        scores after every `every` steps: ends of its stationary walk.
     """
     draw = torch.Generator().manual_seed(seed)
     size, scale = graph.nodes, (2 / (graph.nodes + rank)) ** 0.5
@@ -68,9 +73,10 @@ def low_rank(
         for shape in ((size, rank), (rank, size))
     )
     optimiser = torch.optim.Adam([down, up], lr=rate, weight_decay=1e-7)
-    u, v = torch.cat([graph.edges, graph.edges.flip(1)]).T
+    start = torch.tensor(degrees(graph), dtype=torch.float32)
+    ends = (start / start.sum()).unsqueeze(1) * walk_rows(graph, length)
     for step in range(1, steps + 1):
-        loss = -log_softmax(down @ up, 1)[u, v].mean()
+        loss = -(ends * log_softmax(down @ up, 1)).sum()
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
