@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 from rich.table import Table
-from scipy import sparse
 from scipy.stats import rankdata
 from sklearn.metrics import average_precision_score, roc_auc_score
 
@@ -16,55 +15,9 @@ from otgan.config import InputError
 from otgan.geometry import GraphMetric
 from otgan_domains.graphs.anomalies import EdgeDetector, NodeDetector
 from otgan_domains.graphs.detectors import opened
+from otgan_domains.graphs.simple_scores import simple_edge_scores, simple_node_scores
 
 Scores = Mapping[str, np.ndarray]
-
-
-def simple_node_scores(graph: Any, features: Any = None) -> dict[str, np.ndarray]:
-    """Scores of a line or two, (nodes,), higher = stranger.
-
-    Degree and triangles; with features the mean cosine distance to neighbours, the sum of the ranks
-    of triangles and cosine distance, and the larger of the two ranks.
-
-    Raises:
-        InputError: as `Detector.fit`.
-    """
-    metric, x = opened(graph, features)
-    links = metric.paths.links
-    one = sparse.csr_array((np.ones(links.nnz), links.indices, links.indptr), links.shape)
-    degree = np.diff(links.indptr)
-    found = {"degree": degree, "triangles": (one @ one).multiply(one).sum(1) / 2}
-    if x is not None:
-        u, v = links.nonzero()
-        total = np.bincount(u, 1 - _cosine(x, u, v), metric.nodes)
-        found["cosine distance"] = total / np.maximum(degree, 1)
-        ranks = rankdata([found["triangles"], found["cosine distance"]], axis=1)
-        found["rank sum"], found["best rank"] = ranks.sum(0), ranks.max(0)
-    return found
-
-
-def simple_edge_scores(graph: Any, features: Any = None) -> dict[str, np.ndarray]:
-    """Scores of a line or two, (edges,), higher = stranger.
-
-    Length, the reverse, the fewest common neighbours, the lowest sum of degrees; with features the
-    cosine distance of the two ends.
-
-    Raises:
-        InputError: as `Detector.fit`.
-    """
-    metric, x = opened(graph, features)
-    links, (u, v) = metric.paths.links, metric.paths.ends.T
-    one = sparse.csr_array((np.ones(links.nnz), links.indices, links.indptr), links.shape)
-    degree = np.diff(links.indptr)
-    found = {
-        "length": metric.paths.lengths,
-        "shortness": -metric.paths.lengths,
-        "few common neighbours": -np.asarray((one @ one)[u, v]).ravel(),
-        "low degrees": -(degree[u] + degree[v]),
-    }
-    if x is not None:
-        found["cosine distance"] = 1 - _cosine(x, u, v)
-    return found
 
 
 def accuracy(scores: Scores, labels: np.ndarray) -> dict[str, dict[str, float]]:
