@@ -158,6 +158,7 @@ def test_a_short_cut_on_a_road_is_the_strangest_edge():
     strangest = detector.edges_[detector.decision_score_.argmax()]
     assert {metric.names[i] for i in strangest} == {(0, 0), (7, 7)}
     assert detector.explain(int(detector.decision_score_.argmax())).channel == "distance"
+    assert list(detector.channels_) == ["distance", "hops"]
 
 
 def test_percentiles_count_ties_half_and_know_nothing_of_nan():

@@ -20,7 +20,8 @@ class _GraphDetector(Detector):
     def _learn(self, metric: GraphMetric, x: Any) -> None:
         self.context = None if x is None else Context(metric, x, self.steps, self.seed)
         lengths = metric.paths.lengths
-        self._by_distance = x is None or bool((lengths != lengths[0]).any())
+        self._weighted = bool((lengths != lengths[0]).any())
+        self._by_distance = self._weighted or x is None
 
     def _misfits(
         self, metric: GraphMetric, x: Any
@@ -42,6 +43,7 @@ class EdgeDetector(_GraphDetector):
         distance: |length - detour|, where the detour is the distance of the two ends without the
             edge. Used where lengths differ, or where there are no features. A bridge has no detour
             and counts as not contradicted.
+        hops: the same with every length 1, where lengths differ.
 
     Attributes, after `fit`:
         edges_: those that are scored, u < v in ascending order, (m, 2).
@@ -52,7 +54,7 @@ class EdgeDetector(_GraphDetector):
         >>> detector.edges_[detector.decision_score_.argmax()].tolist()
         [0, 2]
         >>> print(detector.explain(1))
-        distance, percentile 90.0%
+        distance, percentile 90.0% (hops 50.0%)
     """
 
     edges_: np.ndarray
@@ -67,6 +69,9 @@ class EdgeDetector(_GraphDetector):
             found["context"] = misfits[2]
         if self._by_distance:
             found["distance"] = contradictions(metric)
+        if self._weighted:
+            plain = GraphMetric(metric.paths.ends, nodes=metric.nodes)
+            found["hops"] = contradictions(plain)
         return found
 
 
