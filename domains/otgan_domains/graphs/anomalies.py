@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy import sparse
 
 from otgan.config import InputError
 from otgan.geometry import GraphMetric
 from otgan_domains.graphs.detectors import Channels, Detector
 from otgan_domains.graphs.detours import contradictions
 from otgan_domains.graphs.misfits import Context
+from otgan_domains.graphs.simple_scores import triangles
 
 
 class _GraphDetector(Detector):
@@ -112,15 +112,7 @@ class NodeDetector(_GraphDetector):
             context, one_way, both = misfits
             weight = context.surprise(both)[edge]
             found["context"] = mean(one_way)
-        found["structure"] = mean(_triangles(links, weight))
+        found["structure"] = mean(triangles(links, weight))
         if self._by_distance:
             found["distance"] = mean(contradictions(metric)[edge])
         return found
-
-
-def _triangles(links: sparse.csr_array, weight: np.ndarray) -> np.ndarray:
-    """The sum over triangles of the product of their three weights, for each link, (2 m,)."""
-    w = sparse.csr_array((weight, links.indices, links.indptr), links.shape)
-    through = (w @ w).multiply(w).tocsr()
-    u, v = links.nonzero()
-    return np.asarray(through[u, v]).ravel()

@@ -8,8 +8,9 @@ import numpy as np
 from scipy import sparse
 from scipy.stats import rankdata
 
-from otgan.geometry import GraphMetric
 from otgan_domains.graphs.detectors import opened
+
+_ROWS = 2048
 
 
 def simple_node_scores(graph: Any, features: Any = None) -> dict[str, np.ndarray]:
@@ -22,10 +23,12 @@ def simple_node_scores(graph: Any, features: Any = None) -> dict[str, np.ndarray
         InputError: as `Detector.fit`.
     """
     metric, x = opened(graph, features)
-    one, degree = _links(metric)
-    found = {"degree": degree, "triangles": (one @ one).multiply(one).sum(1) / 2}
+    links = metric.paths.links
+    u, v = links.nonzero()
+    degree = np.diff(links.indptr)
+    shared = triangles(links, np.ones(links.nnz))
+    found = {"degree": degree, "triangles": np.bincount(u, shared, metric.nodes) / 2}
     if x is not None:
-        u, v = one.nonzero()
         total = np.bincount(u, 1 - _cosine(x, u, v), metric.nodes)
         found["cosine distance"] = total / np.maximum(degree, 1)
         ranks = rankdata([found["triangles"], found["cosine distance"]], axis=1)
@@ -43,12 +46,13 @@ def simple_edge_scores(graph: Any, features: Any = None) -> dict[str, np.ndarray
         InputError: as `Detector.fit`.
     """
     metric, x = opened(graph, features)
-    u, v = metric.paths.ends.T
-    one, degree = _links(metric)
+    links, (u, v) = metric.paths.links, metric.paths.ends.T
+    degree = np.diff(links.indptr)
+    first = np.less(*links.nonzero())  # each edge once, in the order of `ends`
     found = {
         "length": metric.paths.lengths,
         "shortness": -metric.paths.lengths,
-        "few common neighbours": -np.asarray((one @ one)[u, v]).ravel(),
+        "few common neighbours": -triangles(links, np.ones(links.nnz))[first],
         "low degrees": -(degree[u] + degree[v]),
     }
     if x is not None:
@@ -56,11 +60,21 @@ def simple_edge_scores(graph: Any, features: Any = None) -> dict[str, np.ndarray
     return found
 
 
-def _links(metric: GraphMetric) -> tuple[sparse.csr_array, np.ndarray]:
-    """1 where two nodes are linked, (nodes, nodes), and their degrees."""
-    links = metric.paths.links
-    ones = sparse.csr_array((np.ones(links.nnz), links.indices, links.indptr), links.shape)
-    return ones, np.diff(links.indptr)
+def triangles(links: sparse.csr_array, weight: np.ndarray) -> np.ndarray:
+    """The sum over the triangles on each link of the product of their three weights, (2 m,).
+
+    Args:
+        links: symmetric, (nodes, nodes).
+        weight: of each link, in their order, positive and symmetric, (2 m,).
+    """
+    w = sparse.csr_array((weight, links.indices, links.indptr), links.shape)
+    found = np.empty(links.nnz)
+    for start in range(0, w.shape[0], _ROWS):  # paths of two links are many more than links
+        rows = w[start : start + _ROWS]
+        u, v = rows.nonzero()
+        first = links.indptr[start]
+        found[first : first + len(u)] = (rows @ w)[u, v] * rows.data
+    return found
 
 
 def _cosine(x: Any, u: np.ndarray, v: np.ndarray) -> np.ndarray:
