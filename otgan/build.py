@@ -30,9 +30,6 @@ SAMPLE = 64
 HELD_BACK, MOST_HELD_BACK = 0.1, 1000
 """Share and most training points kept from the critic, to see how far it overfits."""
 
-AVERAGED = 1000
-"""Training points whose mean is a blank image to augmentation."""
-
 UNKNOWN_STEPS = 1_000_000_000
 """Stands for the step count until a time budget has become one."""
 
@@ -162,9 +159,7 @@ def view(domain: Domain, config: Config, held_back: Samples | None, fabric: Fabr
         bounds = chosen.shortest, chosen.longest
         return Diffusion(points, told.y, chosen.std, *bounds, chosen.target)
     if chosen.kind == "augment":
-        some = domain.train.draw(AVERAGED, config.seed)
-        mean = domain.chart.encode(fabric.to_device(some)).mean(0)
-        return Augmentation(mean, domain.chart.bounds, chosen.policy)
+        return Augmentation(domain.train.shape, domain.chart.bounds, chosen.policy)
     return View()
 
 

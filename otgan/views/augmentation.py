@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from otgan.views.base import View
 
@@ -25,32 +26,26 @@ def contrast(x: Tensor) -> Tensor:
     return _stretched(x, x.mean((1, 2, 3), keepdim=True), 0.5, 1.5)
 
 
-def translation(x: Tensor, blank: Tensor) -> Tensor:
-    """Moves each image by up to an eighth of its size either way over a blank one, (c, h, w)."""
+def translation(x: Tensor) -> Tensor:
+    """Moves each image by up to an eighth of its size either way, 0 comes in."""
     n, _, h, w = x.shape
     rows, columns = (_moved(n, size, x.device) for size in (h, w))
     image = torch.arange(n, device=x.device)[:, None, None]
-    places = rows.clamp(0, h - 1)[:, :, None], columns.clamp(0, w - 1)[:, None, :]
-    moved = x.permute(0, 2, 3, 1)[image, *places].permute(0, 3, 1, 2)
-    inside = _both((rows >= 0) & (rows < h), (columns >= 0) & (columns < w))
-    return torch.where(inside, moved, blank)
+    framed = pad(x, [1, 1, 1, 1]).permute(0, 2, 3, 1)
+    return framed[image, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
 
 
-def cutout(x: Tensor, blank: Tensor) -> Tensor:
-    """Blanks a rectangle half as high and wide as the image, its centre anywhere in it."""
+def cutout(x: Tensor) -> Tensor:
+    """Puts 0 into a rectangle half as high and wide as the image, its centre anywhere in it."""
     n, _, h, w = x.shape
-    return torch.where(_both(*(_cut(n, size, x.device) for size in (h, w))), blank, x)
+    rows, columns = (_cut(n, size, x.device) for size in (h, w))
+    return x.masked_fill((rows[:, :, None] & columns[:, None, :])[:, None], 0.0)
 
 
-def color(x: Tensor, blank: Tensor) -> Tensor:
-    """Brightness, saturation and contrast, one after another."""
-    return contrast(saturation(brightness(x)))
-
-
-POLICIES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
-    "color": color,
-    "translation": translation,
-    "cutout": cutout,
+POLICIES: dict[str, tuple[Callable[[Tensor], Tensor], ...]] = {
+    "color": (brightness, saturation, contrast),
+    "translation": (translation,),
+    "cutout": (cutout,),
 }
 
 
@@ -58,14 +53,12 @@ class Augmentation(View):
     """Random changes of images through which gradients pass (Zhao et al. 2020, 'Differentiable
     Augmentation for Data-Efficient GAN Training').
 
-    The paper's maps, on images brought to [-1, 1], but that what is moved or cut out uncovers
-    `blank` and not 0: the mean image, which 0 is for photographs. A grey frame on black images is
-    as far from them as other images are. `color` stretches distances by up to 3, so that the
-    critic's difference on its views bounds no distance between the images; the other two stretch
-    none under lp norms.
+    The paper's maps, on images brought to [-1, 1]. `color` stretches distances by up to 3, so that
+    the critic's difference on its views bounds no distance between the images; the other two
+    stretch none under lp norms.
 
     Args:
-        blank: the mean image in chart coordinates, (c, h, w).
+        shape: of an image, (c, h, w).
         bounds: range of the chart.
         policy: names of `POLICIES`, in the order in which they are done.
 
@@ -73,19 +66,17 @@ class Augmentation(View):
         ValueError: no images, no bounds, an unknown or no policy.
     """
 
-    blank: Tensor
-
     def __init__(
         self,
-        blank: Tensor,
+        shape: Sequence[int],
         bounds: tuple[float, float] | None,
         policy: Sequence[str] = tuple(POLICIES),
     ):
         super().__init__()
-        if blank.dim() != 3:
+        if len(shape) != 3:
             raise ValueError(
-                "augmentation is for images of shape (c, h, w), and a sample has "
-                f"{tuple(blank.shape)}: try --smoothing noise or diffusion"
+                f"augmentation is for images of shape (c, h, w), and a sample has {tuple(shape)}: "
+                "try --smoothing noise or diffusion"
             )
         if bounds is None:
             raise ValueError(
@@ -99,14 +90,12 @@ class Augmentation(View):
             )
         low, high = bounds
         self.centre, self.radius = (low + high) / 2, (high - low) / 2
-        self.policy = tuple(policy)
-        self.register_buffer("blank", (blank - self.centre) / self.radius, persistent=False)
+        self.maps = [change for name in policy for change in POLICIES[name]]
 
     def forward(self, x: Tensor) -> Tensor:
         x = (x - self.centre) / self.radius
-        blank = self.blank.to(x.dtype)
-        for name in self.policy:
-            x = POLICIES[name](x, blank)
+        for change in self.maps:
+            x = change(x)
         return x * self.radius + self.centre
 
 
@@ -121,15 +110,10 @@ def _stretched(x: Tensor, mean: Tensor, low: float, high: float) -> Tensor:
 
 
 def _moved(n: int, size: int, device: torch.device) -> Tensor:
-    """Where each row comes from, (n, size)."""
+    """Where each row comes from in an image with a frame of one pixel, (n, size)."""
     most = int(size / 8 + 0.5)
     by = torch.randint(-most, most + 1, (n, 1), device=device)
-    return torch.arange(size, device=device) + by
-
-
-def _both(rows: Tensor, columns: Tensor) -> Tensor:
-    """Which pixels are in some rows and some columns, (n, h), (n, w) -> (n, 1, h, w)."""
-    return (rows[:, :, None] & columns[:, None, :])[:, None]
+    return (torch.arange(size, device=device) + 1 + by).clamp(0, size + 1)
 
 
 def _cut(n: int, size: int, device: torch.device) -> Tensor:
