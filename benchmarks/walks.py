@@ -79,7 +79,7 @@ def trained(graph, split, seed):
         "walk WGAN, 8 steps": (walk_gan(graph, 8, seed=seed), False),
         "walk WGAN": (walk_gan(graph, seed=seed), True),
         "CELL": (low_rank(graph, seed=seed), True),
-        "CELL's likelihood, 8 steps": (low_rank(graph, 8, rank=32, seed=seed), False),
+        "CELL's likelihood, 8 steps": (low_rank(graph, 8, rank=32, steps=60, seed=seed), False),
     }
     for name, (learning, whole) in methods.items():
         search, began = Search(graph, split, seed), time.process_time()
