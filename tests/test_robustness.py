@@ -84,9 +84,9 @@ class Point(nn.Module):
         return self.at.expand(len(z), -1)
 
 
-def trained_point(x, steps, seed=0):
+def trained_point(x, steps):
     """The point of a game against a certified critic under l2, which begins at the mean of x."""
-    torch.manual_seed(seed)
+    torch.manual_seed(0)
     fabric = Fabric(accelerator="cpu", devices=1)
     adam = partial(torch.optim.Adam, betas=(0.0, 0.99))
     game = Game.start(
@@ -100,19 +100,16 @@ def trained_point(x, steps, seed=0):
         constraint=Certified(),
         schedule=Schedule(steps, 0.9),
     )
-    batches = Batches(Samples(x), Identity(), len(x), fabric, seed)
+    batches = Batches(Samples(x), Identity(), len(x), fabric, seed=0)
     for _ in train(game, batches, lambda n: torch.zeros(n, 1)):
         pass
     return game.average.at.detach()
 
 
-@pytest.mark.parametrize(
-    "seed", [0, *(pytest.param(s, marks=pytest.mark.slow) for s in range(1, 5))]
-)
-def test_a_trained_one_point_generator_leaves_the_mean_for_the_geometric_median(seed):
+def test_a_trained_one_point_generator_leaves_the_mean_for_the_geometric_median():
     x = cloud(51, 0.2).float()
     best = geometric_median(x.double())
-    found = trained_point(x, 250, seed).double()
+    found = trained_point(x, 250).double()
     assert (found - best).norm() < 0.2 * (x.double().mean(0) - best).norm()
     assert to_point(x.double(), found) < 1.02 * to_point(x.double(), best)
 
