@@ -85,7 +85,7 @@ def main(
     """Prints a row for each graph and number of visits: medians over seeds, and their range."""
     torch.set_num_threads(1)
     names = ("histogram", "kernel", "otgan")
-    print(f"{'graph':>12} {'visits':>6} " + " ".join(f"{name:>22}" for name in names))
+    print(f"{'graph':>12} {'visits':>6} " + " ".join(f"{name:>23}" for name in names))
     for data in graph:
         for n in visits:
             found: dict[str, list[float]] = {name: [] for name in names}
@@ -106,9 +106,10 @@ def main(
                     strict=True,
                 ):
                     found[name].append(w1(metric, q, p))
-            cells = [
-                f"{statistics.median(v):.4f} ({min(v):.3f}-{max(v):.3f})" for v in found.values()
-            ]
+            cells = " ".join(
+                f"{statistics.median(v):6.4f} ({min(v):.3f} to {max(v):.3f})"
+                for v in found.values()
+            )
             seconds = (time.process_time() - started) / seeds
             print(f"{data[-12:]:>12} {n:6} {cells}  {seconds:.0f} s", flush=True)
 
