@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -242,7 +243,9 @@ class Model:
             y = known[torch.randint(len(known), (n,), generator=random)]
         parts = z.split(1000)
         told = [None] * len(parts) if y is None else y.to(weight).split(1000)
-        samples = torch.cat([self.generator(*pair) for pair in zip(parts, told, strict=True)])
+        drawing = contextlib.nullcontext() if seed is None else seeded(seed, weight.device)
+        with drawing:  # some generators draw once more, as from a soft point
+            samples = torch.cat([self.generator(*pair) for pair in zip(parts, told, strict=True)])
         if not samples.isfinite().all():
             raise RunError("the generator gives NaN: the run diverged; train with a lower rate")
         return samples
