@@ -110,7 +110,7 @@ class Model:
         Returns:
             A JSON tree: `metrics` (name -> value, spread, interval, floor, floor_spread,
             floor_interval; what `metrics.evaluate` gives), `left_out` (name -> why), `provenance`,
-            `classes` (share of each among samples and in the training data, where there are
+            `shares` of the domain among generated and held-out samples, `classes` (share of each among samples and in the training data, where there are
             labels), and what was compared.
 
         Raises:
@@ -151,6 +151,12 @@ class Model:
                 "interval": {"level": scores.LEVEL, "resamples": scores.RESAMPLES},
             },
         }
+        if domain.shares:
+            made = chart.decode(self._generate(limit)), held_out.draw(limit, 0)
+            report["shares"] = {
+                name: dict(zip(("generated", "held out"), (has(x).double().mean().item() for x in made), strict=True))
+                for name, has in domain.shares.items()
+            }
         if training.y is not None and domain.classes:
             report["classes"] = self._classes(limit)
         return report

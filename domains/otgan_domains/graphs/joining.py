@@ -16,6 +16,10 @@ from otgan_domains.graphs.features import structural
 from otgan_domains.graphs.views import View
 
 
+SHARPNESS = 4.0
+"""What the share of a class among the neighbours adds to its logit, at the start."""
+
+
 class Joining(nn.Module):
     """From a vector to a node that joins the graph, as what a critic sees and its links.
 
@@ -71,10 +75,14 @@ class Joining(nn.Module):
         self.degree = nn.Linear(inputs, 1)
         self.start, self.taste = nn.Linear(inputs, width), nn.Linear(inputs, width)
         self.reach = nn.Linear(inputs, 3)
-        told = inputs + view.k
         self.describe = nn.Sequential(
-            *dense(told, width, 1, "none", LeakyReLU()), nn.Linear(width, view.k)
+            *dense(inputs + view.k, width, 1, "none", LeakyReLU()), nn.Linear(width, view.k)
         )
+        nn.init.zeros_(self.describe[-1].weight)
+        around, spread, closing = _linear(metric, features, view.k - classes)
+        self.around, self.spread = nn.Parameter(around), nn.Parameter(spread)
+        with torch.no_grad():
+            self.reach.bias.copy_(torch.tensor([closing, *2 * [(1 - closing) / 2]]).log())
 
     def forward(self, h: Tensor) -> Tensor:
         """(n, inputs) -> (n, view.size + nodes)."""
@@ -108,11 +116,14 @@ class Joining(nn.Module):
         return _through(linked * share, soft)
 
     def _described(self, h: Tensor, around: Tensor) -> Tensor:
-        """Features that start from the mean of the neighbours', (n, k)."""
-        found = around + self.describe(torch.cat([h, around], 1))
+        """Features for the mean of the neighbours', (n, k)."""
+        more = self.describe(torch.cat([h, around], 1))
+        size = self.view.k - self.classes
+        noise = torch.randn_like(around[:, :size])
+        numbers = around @ self.around + noise @ self.spread + more[:, :size]
         if not self.classes:
-            return found
-        numbers, logits = found.split([found.shape[1] - self.classes, self.classes], 1)
+            return numbers
+        logits = SHARPNESS * around[:, size:] + more[:, size:]
         return torch.cat([numbers, self._drawn(logits.softmax(1))], 1)
 
     def _walk(self, p: Tensor) -> Tensor:
@@ -162,6 +173,25 @@ def joining(
         nn.Linear(width if depth else view.size, 1),
     )
     return generator, LeadingCritic(view.size, critic)
+
+
+def _linear(metric: GraphMetric, features: Tensor, size: int) -> tuple[Tensor, Tensor, float]:
+    """Where training starts: the regression of a node's numbers on its neighbours' mean features,
+    a square root of its residuals' covariance, and how often two neighbours of a node are linked.
+    """
+    links = metric.paths.links
+    ones = sparse.csr_array((np.ones(links.nnz), links.indices, links.indptr))
+    degree = ones.sum(1)
+    mean = (ones @ features.numpy()) / degree[:, None]
+    numbers = features[:, :size].numpy().astype(float)
+    ridge = 1e-3 * len(mean) * np.eye(mean.shape[1])
+    slope = np.linalg.solve(mean.T @ mean + ridge, mean.T @ numbers)
+    rest = numbers - mean @ slope
+    value, vectors = np.linalg.eigh(rest.T @ rest / len(rest))
+    root = (vectors * np.sqrt(value.clip(0))).T
+    closed = ((ones @ ones).multiply(ones).sum(1) / degree / (degree - 1).clip(1))[degree > 1]
+    share = float(np.clip(closed.mean() if len(closed) else 0, 0.02, 0.98))
+    return torch.from_numpy(slope).float(), torch.from_numpy(root).float(), share
 
 
 def _through(hard: Tensor, soft: Tensor) -> Tensor:

@@ -101,6 +101,7 @@ def new_nodes(
         presets={"*": {"steps": 2000}},
         state=state,
         features=patterns.maps(),
+        shares={"with exactly the links of an existing node": patterns.repeated},
         save=grower.save,
         show=grower.show,
         extension=".graphml",

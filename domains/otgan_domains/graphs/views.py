@@ -91,7 +91,9 @@ class View(nn.Module):
         close = torch.sparse_coo_tensor(
             self.pairs, self.close, (self.nodes, self.nodes), is_coalesced=True, check_invariants=False
         )
-        spread = (self.cut - (torch.sparse.mm(close, p.T).T * p).sum(1)) / 2
+        near = (torch.sparse.mm(close, p.T).T * p).sum(1)
+        itself = self.cut * p.square().sum(1)  # 1 / degree, if links are as probable as each other
+        spread = (self.cut - near + itself - itself.detach()) / 2  # so no matter of where they lead
         around = p @ self.features / self.slope
         links = torch.cat([spread[:, None], p @ self.places, around], 1)
         f, w, d = self.units.unbind()
