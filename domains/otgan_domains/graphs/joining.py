@@ -8,7 +8,7 @@ from scipy import sparse
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
-from otgan.config import InputError, Norm
+from otgan.config import Norm
 from otgan.geometry import GraphMetric
 from otgan.networks.layers import Critic, Generator, LeakyReLU, dense
 from otgan.networks.leading import LeadingCritic
@@ -75,12 +75,13 @@ class Joining(nn.Module):
         self.degree = nn.Linear(inputs, 1)
         self.start, self.taste = nn.Linear(inputs, width), nn.Linear(inputs, width)
         self.reach = nn.Linear(inputs, 3)
-        self.describe = nn.Sequential(
-            *dense(inputs + view.k, width, 1, "none", LeakyReLU()), nn.Linear(width, view.k)
-        )
-        nn.init.zeros_(self.describe[-1].weight)
         around, spread, closing = _linear(metric, features, view.k - classes)
-        self.around, self.spread = nn.Parameter(around), nn.Parameter(spread)
+        if view.k:
+            self.describe = nn.Sequential(
+                *dense(inputs + view.k, width, 1, "none", LeakyReLU()), nn.Linear(width, view.k)
+            )
+            nn.init.zeros_(self.describe[-1].weight)
+            self.around, self.spread = nn.Parameter(around), nn.Parameter(spread)
         with torch.no_grad():
             self.reach.bias.copy_(torch.tensor([closing, *2 * [(1 - closing) / 2]]).log())
 
@@ -117,6 +118,8 @@ class Joining(nn.Module):
 
     def _described(self, h: Tensor, around: Tensor) -> Tensor:
         """Features for the mean of the neighbours', (n, k)."""
+        if not self.view.k:
+            return around
         more = self.describe(torch.cat([h, around], 1))
         size = self.view.k - self.classes
         noise = torch.randn_like(around[:, :size])
@@ -149,7 +152,7 @@ def joining(
     classes: int,
     most: int,
     latent: int = 64,
-    width: int = 128,
+    width: int = 64,
     depth: int = 2,
     generator_norm: Norm = "batch",
     critic_norm: Norm = "none",

@@ -24,6 +24,8 @@ from otgan_domains.graphs.views import View
 COMPONENTS = 32
 """Columns of features above which they become their principal components, so many."""
 
+SETTINGS = {"steps": 400, "critic_steps": 3, "average": 0.99, "optimiser": {"rate": 4e-4}}
+
 
 class Links(Chart):
     """Features and the numbers of links, as what critics see and the link distribution."""
@@ -98,7 +100,7 @@ def new_nodes(
                 joining, view=view, metric=metric, features=features, classes=len(classes), most=most
             )
         },
-        presets={"*": {"steps": 2000}},
+        presets={"*": SETTINGS, "wgan-gp": {"constraint": {"sided": "one"}}},
         state=state,
         features=patterns.maps(),
         shares={"with exactly the links of an existing node": patterns.repeated},
