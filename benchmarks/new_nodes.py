@@ -1,11 +1,11 @@
 """New nodes with realistic links, beside the floor and beside simpler ways to make them.
 
-    python benchmarks/new_nodes.py GRAPH [--nodes FILE] [--classes COLUMN] [--seeds N] [--steps N]
-        [--json FILE]
+    python benchmarks/new_nodes.py GRAPH [--nodes FILE] [--classes COLUMN] [--seeds 0 1 2]
+        [--steps N] [--json FILE]
 
 GRAPH is anything `otgan train graphs --data` reads, or internet-N for networkx's
-random_internet_as_graph of N nodes (classes: its tiers). A tenth of the nodes is hidden, and as many
-are made; for each statistic W1 between those and the hidden ones, under l2, over that of as many
+random_internet_as_graph of N nodes (classes: its tiers). A tenth of the nodes is hidden, and as
+many are made; for each statistic W1 between those and the hidden ones, under l2, over that of as many
 training nodes (the floor, mean of 5 draws). Mean and standard deviation over seeds: of the training
 and the samples for otgan, of the samples for the others. `repeats` is the share that has exactly
 the links of a node of the graph.
@@ -33,12 +33,12 @@ from pathlib import Path
 import networkx as nx
 import numpy as np
 import torch
+from otgan_domains.graphs.hiding import points, unpadded
 
 import otgan
 from otgan.domain import load
 from otgan.geometry import Lp
 from otgan.transport import exact
-from otgan_domains.graphs.hiding import points, unpadded
 
 FLOORS = 5
 
@@ -144,7 +144,7 @@ def main(arguments):
 
     makers, seconds = {}, []
     settings = {} if arguments.steps is None else {"steps": arguments.steps}
-    for seed in range(arguments.seeds):
+    for seed in arguments.seeds:
         rivals = Rivals(domain, repeats.__self__, seed)
         start = time.process_time()
         model = otgan.fit(domain=domain, seed=seed, quiet=True, **settings)
@@ -177,7 +177,7 @@ if __name__ == "__main__":
     parser.add_argument("graph")
     parser.add_argument("--nodes")
     parser.add_argument("--classes")
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--steps", type=int)
     parser.add_argument("--json", type=Path)
     main(parser.parse_args())

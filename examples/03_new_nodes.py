@@ -2,8 +2,8 @@
 
     python examples/03_new_nodes.py
 
-Trains on who meets whom in the novel (77 characters, a tenth of them hidden), lets ten new ones join
-and writes the grown graph as .graphml and as a picture.
+Trains on who meets whom in the novel (77 characters, a tenth of them hidden), lets ten new ones
+join and writes the grown graph as .graphml and as a picture.
 """
 
 from pathlib import Path

@@ -110,8 +110,8 @@ class Model:
         Returns:
             A JSON tree: `metrics` (name -> value, spread, interval, floor, floor_spread,
             floor_interval; what `metrics.evaluate` gives), `left_out` (name -> why), `provenance`,
-            `shares` of the domain among generated and held-out samples, `classes` (share of each among samples and in the training data, where there are
-            labels), and what was compared.
+            `shares` of the domain among generated and held-out samples, `classes` (share of each
+            among samples and in the training data, where there are labels), and what was compared.
 
         Raises:
             InputError: too few data to compare with.
@@ -152,9 +152,10 @@ class Model:
             },
         }
         if domain.shares:
-            made = chart.decode(self._generate(limit)), held_out.draw(limit, 0)
+            made, real = chart.decode(self._generate(limit)), held_out.draw(limit, 0)
+            both = {"generated": made, "held out": real}
             report["shares"] = {
-                name: dict(zip(("generated", "held out"), (has(x).double().mean().item() for x in made), strict=True))
+                name: {who: has(x).double().mean().item() for who, x in both.items()}
                 for name, has in domain.shares.items()
             }
         if training.y is not None and domain.classes:

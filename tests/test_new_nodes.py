@@ -1,4 +1,4 @@
-"""New nodes of a graph: what is hidden, what a critic sees, what a generator links, what is counted."""
+"""New nodes of a graph: what is hidden, what critics see, what generators link, what is counted."""
 
 import csv
 
@@ -6,6 +6,12 @@ import networkx as nx
 import numpy as np
 import pytest
 import torch
+from otgan_domains.graphs import graphs
+from otgan_domains.graphs.hiding import hide, unpadded
+from otgan_domains.graphs.joining import joining
+from otgan_domains.graphs.opening import Graph, read
+from otgan_domains.graphs.patterns import Patterns
+from otgan_domains.graphs.views import View
 
 import otgan
 from otgan.cli import main
@@ -13,12 +19,6 @@ from otgan.config import InputError
 from otgan.domain import check
 from otgan.networks.lipschitz import lipschitz
 from otgan.transport.flow import flow
-from otgan_domains.graphs import graphs
-from otgan_domains.graphs.hiding import hide, unpadded
-from otgan_domains.graphs.joining import joining
-from otgan_domains.graphs.opening import Graph, read
-from otgan_domains.graphs.patterns import Patterns
-from otgan_domains.graphs.views import View
 
 QUICK = ["--steps", "3", "--batch-size", "16", "--network.width", "16"]
 

@@ -48,10 +48,11 @@ def graphs(
     """Nodes of a graph, ground cost its shortest paths: learns where visits go, or new nodes.
 
     Args:
-        data: a built-in graph (karate, les-miserables, florentine-families, southern-women, internet), a .csv
-            file with a line source,target[,length] an edge, or a file that networkx reads (.graphml,
-            .gml, .gexf, .net, .edgelist, .adjlist, .g6, .s6); from Python a networkx graph or a torch_geometric
-            Data too.
+        data: a built-in graph (karate, les-miserables, florentine-families, southern-women,
+            internet), a .csv file with a line source,target[,length] an edge, an .npz file (edges,
+            features x, classes y), or a file that networkx reads (.graphml, .gml, .gexf, .net,
+            .edgelist, .adjlist, .g6, .s6); from Python a networkx graph or a torch_geometric Data
+            too.
         visits: .csv file with a column `node` and a row a visit; further columns can be conditions.
             Without it, the nodes that a random walk visits.
         weight: column of the visits that says how many visits a row stands for.

@@ -34,7 +34,9 @@ def read(path: Path) -> tuple[EdgeList, np.ndarray | None, np.ndarray | None]:
         rows = (found["x_data"], found["x_indices"], found["x_indptr"])
         features = sparse.csr_array(rows, found["x_shape"]).toarray()
     edges = found["edges"].astype(np.int64)
-    nodes = max([int(edges.max(initial=-1)) + 1, *(len(f) for f in (features, classes) if f is not None)])
+    nodes = max(
+        [int(edges.max(initial=-1)) + 1, *(len(f) for f in (features, classes) if f is not None)]
+    )
     for name, table in (("features", features), ("classes y", classes)):
         if table is not None and len(table) != nodes:
             raise InputError(f"'{path}' has {nodes} nodes and {name} of {len(table)}")

@@ -1,4 +1,4 @@
-"""Some nodes of a graph hidden, and every node as a point: its features and whom it is linked to."""
+"""Some nodes of a graph hidden, and every node as a point: its features and its links."""
 
 from __future__ import annotations
 

@@ -15,7 +15,6 @@ from otgan.networks.leading import LeadingCritic
 from otgan_domains.graphs.features import structural
 from otgan_domains.graphs.views import View
 
-
 SHARPNESS = 4.0
 """What the share of a class among the neighbours adds to its logit, at the start."""
 
@@ -132,7 +131,9 @@ class Joining(nn.Module):
     def _walk(self, p: Tensor) -> Tensor:
         """Where a step to a random neighbour leads, (n, nodes) -> (n, nodes)."""
         n = len(self.log_degree)
-        step = torch.sparse_coo_tensor(self.ends, self.chance, (n, n), is_coalesced=True, check_invariants=False)
+        step = torch.sparse_coo_tensor(
+            self.ends, self.chance, (n, n), is_coalesced=True, check_invariants=False
+        )
         return torch.sparse.mm(step, p.T).T
 
     @staticmethod

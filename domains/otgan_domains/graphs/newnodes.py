@@ -84,7 +84,11 @@ def new_nodes(
             "weights": list(weights),
         }
     base = Graph(unpack(state["edges"]), unpack(state["lengths"]), state["names"])
-    features, classes, most = torch.from_numpy(unpack(state["features"])), state["classes"], state["most"]
+    features, classes, most = (
+        torch.from_numpy(unpack(state["features"])),
+        state["classes"],
+        state["most"],
+    )
     metric = base.metric()
     view = View(metric, features, tuple(state["weights"]))
     patterns = Patterns(metric, features, len(classes))
@@ -97,7 +101,12 @@ def new_nodes(
         chart=Links(view, most),
         networks={
             "joining": partial(
-                joining, view=view, metric=metric, features=features, classes=len(classes), most=most
+                joining,
+                view=view,
+                metric=metric,
+                features=features,
+                classes=len(classes),
+                most=most,
             )
         },
         presets={"*": SETTINGS, "wgan-gp": {"constraint": {"sided": "one"}}},

@@ -124,8 +124,8 @@ def _file(path: Path, length: str | None, symmetrise: bool) -> EdgeList:
         return edge_lists.read(path, length)
     if path.suffix not in READERS:
         raise InputError(
-            f"cannot read '{path}'{suggest(path.suffix, ('.csv', '.npz', *READERS))} (.csv has a line "
-            "source,target[,length] for each edge)"
+            f"cannot read '{path}'{suggest(path.suffix, ('.csv', '.npz', *READERS))} (.csv has a "
+            "line source,target[,length] for each edge)"
         )
     try:
         graph = READERS[path.suffix](str(path))

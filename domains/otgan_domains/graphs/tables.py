@@ -48,8 +48,8 @@ def node_table(path: str | Path, graph: Graph, classes: str | None = None) -> Kn
         classes: the column of them; no feature then.
 
     Raises:
-        InputError: no such column, rows for unknown nodes, nodes without a row or with two, numbers that are
-            missing.
+        InputError: no such column, rows for unknown nodes, nodes without a row or with two, numbers
+            that are missing.
     """
     table = _table(path)
     column = _node_column(table, path)

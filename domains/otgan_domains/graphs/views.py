@@ -52,9 +52,7 @@ class View(nn.Module):
     close: Tensor
     units: Tensor
 
-    def __init__(
-        self, metric: GraphMetric, features: Tensor, weights: tuple[float, float, float]
-    ):
+    def __init__(self, metric: GraphMetric, features: Tensor, weights: tuple[float, float, float]):
         super().__init__()
         self.nodes, self.k = metric.nodes, features.shape[1]
         self.cut = 2 * float(np.median(metric.paths.lengths))
@@ -89,7 +87,11 @@ class View(nn.Module):
     def forward(self, features: Tensor, p: Tensor, log_degree: Tensor) -> Tensor:
         """(n, k), (n, nodes), (n,) -> (n, size)."""
         close = torch.sparse_coo_tensor(
-            self.pairs, self.close, (self.nodes, self.nodes), is_coalesced=True, check_invariants=False
+            self.pairs,
+            self.close,
+            (self.nodes, self.nodes),
+            is_coalesced=True,
+            check_invariants=False,
         )
         near = (torch.sparse.mm(close, p.T).T * p).sum(1)
         itself = self.cut * p.square().sum(1)  # 1 / degree, if links are as probable as each other
