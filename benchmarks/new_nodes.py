@@ -5,10 +5,10 @@
 
 GRAPH is anything `otgan train graphs --data` reads, or internet-N for networkx's
 random_internet_as_graph of N nodes (classes: its tiers). A tenth of the nodes is hidden, and as
-many are made; for each statistic W1 between those and the hidden ones, under l2, over that of as many
-training nodes (the floor, mean of 5 draws). Mean and standard deviation over seeds: of the training
-and the samples for otgan, of the samples for the others. `repeats` is the share that has exactly
-the links of a node of the graph.
+many are made; for each statistic W1 between those and the hidden ones, under l2, over that of as
+many training nodes (the floor, mean of 5 draws). Mean and standard deviation over seeds: of the
+training and the samples for otgan, of the samples for the others. `repeats` is the share that has
+exactly the links of a node of the graph.
 
 Copying a random node whole gives training nodes: the floor itself, all of it repeats. The other
 rivals make something new.
