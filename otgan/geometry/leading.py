@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from otgan.geometry.base import Geometry, NormedSpace, Potential
@@ -12,8 +13,8 @@ class Leading(Geometry):
 
     For points that are measured by a part, or by numbers made of them, and kept whole. A
     pseudo-metric: points that differ in what they carry alone are at distance 0. Unlike in a
-    `Pullback`, slopes are gradients, of a critic that looks at the first coordinates only and so
-    can be asked at points without the others (`networks.leading.LeadingCritic`).
+    `Pullback`, slopes are gradients, in the first coordinates alone, so a critic should look at
+    no others (`networks.leading.LeadingCritic`).
 
     Args:
         norm: of vectors of `size` coordinates.
@@ -22,7 +23,6 @@ class Leading(Geometry):
         ValueError: later, points that are no vectors of at least `size` coordinates.
 
     Example:
-        >>> import torch
         >>> from otgan.geometry import Lp
         >>> Leading(Lp(2), 2).distance(torch.zeros(1, 3), torch.tensor([[3.0, 4.0, 9.0]]))
         tensor([5.])
@@ -53,4 +53,7 @@ class Leading(Geometry):
         return self.norm.pairwise(self.first(x), self.first(y))
 
     def slope(self, f: Potential, x: Tensor, y: Tensor) -> Tensor:
-        return self.norm.slope(f, self.first(x), self.first(y))
+        carried = x[:, self.size :].detach()
+        return self.norm.slope(
+            lambda v: f(torch.cat([v, carried], 1)), self.first(x), self.first(y)
+        )
