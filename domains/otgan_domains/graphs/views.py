@@ -26,7 +26,7 @@ from scipy.sparse import csgraph
 from torch import Tensor, nn
 
 from otgan.geometry import GraphMetric, Leading, Lp, Product
-from otgan.geometry.base import NormedSpace
+from otgan.geometry.base import Geometry, NormedSpace
 from otgan_domains.graphs.features import landmarks
 
 LANDMARKS = 16
@@ -56,8 +56,7 @@ class View(nn.Module):
         super().__init__()
         self.nodes, self.k = metric.nodes, features.shape[1]
         self.cut = 2 * float(np.median(metric.paths.lengths))
-        degree = np.bincount(metric.paths.ends.ravel(), minlength=self.nodes)
-        degree = torch.from_numpy(degree).float()
+        degree = metric.edges.flatten().bincount(minlength=self.nodes).float()
         logs = degree.log()[:, None]
         far = torch.from_numpy(landmarks(metric, LANDMARKS)[1].T).float()
         close = _close(metric, self.cut)
@@ -73,12 +72,16 @@ class View(nn.Module):
         size = self.places.shape[1] + 1
         links: NormedSpace = Lp(float("inf"))
         if self.k:
-            links = Product([(links, (size,)), (Lp(2), (self.k,))], combine="max")
-        parts = [(Lp(2), (self.k,)), (links, (size + self.k,)), (Lp(1), (1,))]
+            links = _normed(Product([(links, (size,)), (Lp(2), (self.k,))], combine="max"))
+        parts: list[tuple[NormedSpace, tuple[int]]] = [
+            (Lp(2), (self.k,)),
+            (links, (size + self.k,)),
+            (Lp(1), (1,)),
+        ]
         self.size = size + 2 * self.k + 1
         self._measure([norm for norm, _ in parts], metric, features, degree)
         used = slice(0 if self.k else 1, None)
-        self.norm = Product(parts[used], weights[used])
+        self.norm = _normed(Product(parts[used], list(weights)[used]))
 
     def geometry(self) -> Leading:
         """The ground cost of vectors that carry their link distribution."""
@@ -114,6 +117,11 @@ class View(nn.Module):
         for i, (norm, part) in enumerate(zip(norms, parts, strict=True)):
             mean = norm.norm(part).mean() if part.shape[1] else 0
             self.units[i] = mean if mean > 0 else 1
+
+
+def _normed(product: Geometry) -> NormedSpace:
+    assert isinstance(product, NormedSpace)  # as all its parts are
+    return product
 
 
 def _close(metric: GraphMetric, cut: float) -> sparse.coo_array:
