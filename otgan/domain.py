@@ -44,6 +44,8 @@ class Domain:
         attributes: of the columns of `Samples.y`.
         features: maps from samples in data units to vectors, (n, *E) -> (n, d), by name, on which
             `evaluate` compares samples as well; of an nn.Module, Frechet and KID are torchmetrics'.
+        shares: maps from samples in data units to yes or no, (n, *E) -> (n,) bool, by name, of
+            which `evaluate` gives the share of yes.
         provenance: what was done to the data before they came here, for reports.
     """
 
@@ -59,6 +61,7 @@ class Domain:
     state: Mapping[str, Any] = field(default_factory=dict)
     attributes: tuple[Attribute, ...] = ()
     features: Mapping[str, Callable[[Tensor], Tensor]] = field(default_factory=dict)
+    shares: Mapping[str, Callable[[Tensor], Tensor]] = field(default_factory=dict)
     provenance: Mapping[str, str] = field(default_factory=dict)
 
     @property

@@ -110,8 +110,8 @@ class Model:
         Returns:
             A JSON tree: `metrics` (name -> value, spread, interval, floor, floor_spread,
             floor_interval; what `metrics.evaluate` gives), `left_out` (name -> why), `provenance`,
-            `classes` (share of each among samples and in the training data, where there are
-            labels), and what was compared.
+            `shares` of the domain among generated and held-out samples, `classes` (share of each
+            among samples and in the training data, where there are labels), and what was compared.
 
         Raises:
             InputError: too few data to compare with.
@@ -151,6 +151,13 @@ class Model:
                 "interval": {"level": scores.LEVEL, "resamples": scores.RESAMPLES},
             },
         }
+        if domain.shares:
+            made, real = chart.decode(self._generate(limit)), held_out.draw(limit, 0)
+            both = {"generated": made, "held out": real}
+            report["shares"] = {
+                name: {who: has(x).double().mean().item() for who, x in both.items()}
+                for name, has in domain.shares.items()
+            }
         if training.y is not None and domain.classes:
             report["classes"] = self._classes(limit)
         return report

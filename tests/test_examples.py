@@ -2,6 +2,7 @@
 
 import importlib
 
+import networkx
 import pytest
 import torch
 
@@ -41,3 +42,12 @@ def test_the_game_by_hand_comes_near_its_data():
     example = importlib.import_module("examples.02_the_game_by_hand")
     figures = example.main(steps=300, every=300)
     assert figures["exact"] < 3 * figures["floor"] < 0.5
+
+
+def test_new_nodes_join_a_graph(tmp_path):
+    example = importlib.import_module("examples.03_new_nodes")
+    means = example.main(steps=5, n=4, out=tmp_path)
+    assert means["degree"][0] >= 1
+    grown = networkx.read_graphml(tmp_path / "grown.graphml")
+    assert sum(new for _, new in grown.nodes(data="new")) == 4
+    assert (tmp_path / "grown.png").exists()

@@ -11,6 +11,7 @@ exceeds 1. Write one method of the base class that fits what you know; the rest 
 
 from otgan.geometry.base import Geometry, MetricSpace, NormedSpace, Potential
 from otgan.geometry.graphs import GraphMetric
+from otgan.geometry.leading import Leading
 from otgan.geometry.norms import Lp, Mahalanobis, Sobolev
 from otgan.geometry.products import Product
 from otgan.geometry.spaces import Angles, Discrete, GreatCircle, Power, Pullback
@@ -21,6 +22,7 @@ __all__ = [
     "Geometry",
     "GraphMetric",
     "GreatCircle",
+    "Leading",
     "Lp",
     "Mahalanobis",
     "MetricSpace",

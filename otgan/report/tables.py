@@ -35,6 +35,9 @@ def show(report: Mapping[str, Any]) -> None:
     console = Console()
     console.print(table)
     _say_what(console, report)
+    for name, share in report.get("shares", {}).items():
+        found = ", ".join(f"{who} {value:.1%}" for who, value in share.items())
+        console.print(f"Share {name}: {found}.", highlight=False)
     if "classes" in report:
         columns = list(next(iter(report["classes"].values())))
         shares = Table("class", *columns, title="Share of samples", title_justify="left")

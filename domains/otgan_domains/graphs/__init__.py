@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache, partial
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -17,9 +17,10 @@ from otgan.networks.gnn import Convolution, gnn
 from otgan.preprocess import Identity
 from otgan_domains.graphs.drawing import layout
 from otgan_domains.graphs.features import landmarks, standard, structural
+from otgan_domains.graphs.newnodes import new_nodes
 from otgan_domains.graphs.opening import Graph, read
 from otgan_domains.graphs.saving import Saver, pack, unpack
-from otgan_domains.graphs.tables import Known, node_table
+from otgan_domains.graphs.tables import Known, joined, node_table
 from otgan_domains.graphs.tables import visits as read_visits
 
 LARGE = 20_000
@@ -37,17 +38,20 @@ def graphs(
     nodes: str | None = None,
     symmetrise: bool = False,
     largest: bool = False,
-    held_out: float = 0.2,
+    held_out: float | None = None,
+    learn: Literal["visits", "nodes"] = "visits",
+    classes: str | None = None,
+    weights: tuple[float, float, float] = (1.0, 1.0, 1.0),
     *,
     state: dict[str, Any] | None = None,
 ) -> Domain:
-    """Nodes of a graph, ground cost its shortest paths: learns where visits go.
+    """Nodes of a graph, ground cost its shortest paths: learns where visits go, or new nodes.
 
     Args:
         data: karate, les-miserables, florentine-families, southern-women or internet; a .csv file,
-            a line source,target[,length] an edge; a file that networkx reads (.graphml, .gml,
-            .gexf, .net, .edgelist, .adjlist, .g6, .s6). From Python a networkx graph or a
-            torch_geometric Data too.
+            a line source,target[,length] an edge; an .npz file (edges, features x, classes y); a
+            file that networkx reads (.graphml, .gml, .gexf, .net, .edgelist, .adjlist, .g6, .s6).
+            From Python a networkx graph or a torch_geometric Data too.
         visits: .csv file with a column `node` and a row a visit; further columns can be conditions.
             Without it, the nodes that a random walk visits.
         weight: column of the visits that says how many visits a row stands for.
@@ -56,16 +60,24 @@ def graphs(
         nodes: .csv file with a row a node, whose columns the networks see.
         symmetrise: let the edges of a directed graph be walked both ways.
         largest: keep the largest connected component alone.
-        held_out: share of the visits kept from training.
+        held_out: share of the visits (.2) or nodes (.1) kept from training.
+        learn: where visits go, or what new nodes are linked to.
+        classes: column of the node table with classes, for new nodes.
+        weights: of features, links and degree in the ground cost of new nodes.
         state: of a finished run, in place of data.
     """
+    if learn == "nodes":
+        given = None if state else read(data, length, symmetrise, largest)
+        if given and nodes:
+            given = joined(given, node_table(nodes, given, classes))
+        return new_nodes(given, 0.1 if held_out is None else held_out, weights, state)
     training = testing = None
     known = torch.empty(0)
     if state is None:
         graph = read(data, length, symmetrise, largest)
         told = Known(None, None) if nodes is None else node_table(nodes, graph)
         points, attributes = _visits(graph, visits, weight)
-        training, testing = split(points, held_out)
+        training, testing = split(points, 0.2 if held_out is None else held_out)
         known = _features(graph, told)
         state = {
             "edges": pack(graph.edges),

@@ -15,6 +15,7 @@ from scipy.sparse import csgraph
 from otgan.config import InputError, suggest
 from otgan.geometry import GraphMetric, edge_lists
 from otgan.geometry.edge_lists import EdgeList
+from otgan_domains.graphs import arrays
 
 BUILT_IN: dict[str, Callable[[], nx.Graph]] = {
     "karate": nx.karate_club_graph,
@@ -47,6 +48,7 @@ class Graph:
         names: of the nodes.
         features: of the nodes, as they came with the graph, (nodes, k), or None.
         left_out: names of the nodes of smaller components.
+        classes: of the nodes, as they came with the graph, (nodes,), or None.
     """
 
     edges: np.ndarray
@@ -54,6 +56,7 @@ class Graph:
     names: Sequence[Hashable]
     features: np.ndarray | None = None
     left_out: frozenset[Hashable] = frozenset()
+    classes: np.ndarray | None = None
 
     def metric(self, unit: float = 1.0) -> GraphMetric:
         """Shortest paths, in units of so much length."""
@@ -69,8 +72,9 @@ def read(
     Self-loops are dropped, and of parallel edges the shortest is kept; both are counted on stderr.
 
     Args:
-        data: a name of BUILT_IN; a .csv file, a line `source,target[,length]` each; a file that
-            networkx reads, by its suffix; a networkx graph; a torch_geometric Data.
+        data: a name of BUILT_IN; a .csv file, a line `source,target[,length]` each; an .npz file
+            (`arrays.read`); a file that networkx reads, by its suffix; a networkx graph; a
+            torch_geometric Data.
         length: column or edge attribute of the lengths. By default the third column of a CSV file,
             the attribute `weight` elsewhere; 1 each where there is none.
         symmetrise: let directed edges be walked both ways.
@@ -81,7 +85,7 @@ def read(
             disconnected graph.
     """
     try:
-        found, features = _read(data, length, symmetrise)
+        found, features, classes = _read(data, length, symmetrise)
         metric = GraphMetric(found.edges, found.lengths, names=found.names)
     except (ValueError, TypeError) as error:
         raise InputError(str(error)) from None
@@ -90,14 +94,19 @@ def read(
     if loops or parallel:
         told = f"{loops} self-loops dropped, {parallel} parallel edges merged into the shortest"
         print(f"otgan: {told}", file=sys.stderr)
-    return _connected(metric, found.lengths is None, features, largest)
+    return _connected(metric, found.lengths is None, features, classes, largest)
 
 
-def _read(data: Any, length: str | None, symmetrise: bool) -> tuple[EdgeList, np.ndarray | None]:
+def _read(
+    data: Any, length: str | None, symmetrise: bool
+) -> tuple[EdgeList, np.ndarray | None, np.ndarray | None]:
     if isinstance(data, str) and data in BUILT_IN:
-        return edge_lists.from_networkx(BUILT_IN[data](), None, False), None
+        return edge_lists.from_networkx(BUILT_IN[data](), None, False), None, None
     if isinstance(data, str | Path):
-        return _file(Path(data), length, symmetrise), None
+        path = Path(data)
+        if path.suffix == ".npz" and path.is_file():
+            return arrays.read(path)
+        return _file(path, length, symmetrise), None, None
     if hasattr(data, "edge_index"):
         return _geometric(data, length, symmetrise)
     if not isinstance(data, nx.Graph):
@@ -105,7 +114,7 @@ def _read(data: Any, length: str | None, symmetrise: bool) -> tuple[EdgeList, np
             f"a graph is a name, a file, a networkx graph or a torch_geometric Data, got "
             f"{type(data).__name__}"
         )
-    return _networkx(data, length, symmetrise), None
+    return _networkx(data, length, symmetrise), None, None
 
 
 def _file(path: Path, length: str | None, symmetrise: bool) -> EdgeList:
@@ -115,8 +124,8 @@ def _file(path: Path, length: str | None, symmetrise: bool) -> EdgeList:
         return edge_lists.read(path, length)
     if path.suffix not in READERS:
         raise InputError(
-            f"cannot read '{path}'{suggest(path.suffix, ('.csv', *READERS))} (.csv has a line "
-            "source,target[,length] for each edge)"
+            f"cannot read '{path}'{suggest(path.suffix, ('.csv', '.npz', *READERS))} (.csv has a "
+            "line source,target[,length] for each edge)"
         )
     try:
         graph = READERS[path.suffix](str(path))
@@ -138,7 +147,7 @@ def _networkx(graph: nx.Graph, length: str | None, symmetrise: bool) -> EdgeList
 
 def _geometric(
     data: Any, length: str | None, symmetrise: bool
-) -> tuple[EdgeList, np.ndarray | None]:
+) -> tuple[EdgeList, np.ndarray | None, np.ndarray | None]:
     """A torch_geometric Data; `length` is the name of its vector of lengths."""
     if data.is_directed() and not symmetrise:
         raise InputError(
@@ -153,11 +162,18 @@ def _geometric(
     both = edges[:, 0] <= edges[:, 1] if not data.is_directed() else slice(None)
     features = None if data.get("x") is None else data.x.cpu().double().numpy()
     kept = None if lengths is None else lengths[both]
-    return EdgeList(edges[both], kept, range(data.num_nodes)), features
+    y = data.get("y")
+    known = y is not None and y.shape == (data.num_nodes,) and not y.is_floating_point()
+    classes = y.cpu().numpy() if known else None
+    return EdgeList(edges[both], kept, range(data.num_nodes)), features, classes
 
 
 def _connected(
-    metric: GraphMetric, plain: bool, features: np.ndarray | None, largest: bool
+    metric: GraphMetric,
+    plain: bool,
+    features: np.ndarray | None,
+    classes: np.ndarray | None,
+    largest: bool,
 ) -> Graph:
     edges, lengths = metric.paths.ends, metric.paths.lengths
     count, label = csgraph.connected_components(metric.paths.links, directed=False)
@@ -182,4 +198,5 @@ def _connected(
         [metric.names[k] for k in nodes.tolist()],
         None if features is None else features[nodes],
         frozenset(metric.names[k] for k in np.flatnonzero(label != order[0]).tolist()),
+        None if classes is None else classes[nodes],
     )

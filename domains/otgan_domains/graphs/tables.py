@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,20 +31,25 @@ class Known:
     Args:
         features: numbers and one-hot classes, (nodes, k), or None.
         places: coordinates for pictures, (nodes, 2), or None.
+        classes: one of each node, (nodes,), or None.
     """
 
     features: np.ndarray | None
     places: np.ndarray | None
+    classes: np.ndarray | None = None
 
 
-def node_table(path: str | Path, graph: Graph) -> Known:
+def node_table(path: str | Path, graph: Graph, classes: str | None = None) -> Known:
     """A CSV file with a header and a row a node; a column `node` holds the names, else the first.
 
     Numbers are features, and so are texts of at most 20 different values; other texts are ignored.
 
+    Args:
+        classes: the column of them; no feature then.
+
     Raises:
-        InputError: rows for unknown nodes, nodes without a row or with two, numbers that are
-            missing.
+        InputError: no such column, rows for unknown nodes, nodes without a row or with two, numbers
+            that are missing.
     """
     table = _table(path)
     column = _node_column(table, path)
@@ -65,7 +70,20 @@ def node_table(path: str | Path, graph: Graph) -> Known:
             f"'{min(strange)}': drop them"
         )
     table = table.iloc[[row[name] for name in known]].drop(columns=column).reset_index(drop=True)
-    return Known(_features(table, path), _places(table))
+    if classes is None:
+        return Known(_features(table, path), _places(table))
+    if classes not in table:
+        raise InputError(f"'{path}' has no column '{classes}'{suggest(classes, table.columns)}")
+    kept = table.drop(columns=classes)
+    return Known(_features(kept, path), _places(kept), table[classes].to_numpy(str))
+
+
+def joined(graph: Graph, known: Known) -> Graph:
+    """The graph, with what is known of its nodes."""
+    features = [f for f in (graph.features, known.features) if f is not None]
+    classes = graph.classes if known.classes is None else known.classes
+    both = np.concatenate(features, 1) if features else None
+    return replace(graph, features=both, classes=classes)
 
 
 def _features(table: Any, path: str | Path) -> np.ndarray:

@@ -10,12 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from otgan.conditions import Condition
-from otgan.geometry import Geometry, GraphMetric, Lp, NormedSpace
+from otgan.geometry import Geometry, GraphMetric, Leading, Lp, NormedSpace
 from otgan.geometry.base import flat
 from otgan.networks.committee import Committee, certified_weight
 from otgan.networks.conditional import Attach, Shift, Stack
 from otgan.networks.gnn import NodeCritic
 from otgan.networks.layers import NORMS, LeakyReLU
+from otgan.networks.leading import LeadingCritic
 from otgan.networks.lipschitz.convolutions import OrthogonalConv
 from otgan.networks.lipschitz.projected import Projected
 from otgan.networks.lipschitz.rows import DualRows, L1Rows, MaxMin, Measured, Orthogonal
@@ -56,6 +57,7 @@ def lipschitz(network: nn.Module, geometry: Geometry, points: Tensor | None = No
     - Under any other norm, rows of dual norm at most 1 into l-infinity, and rows of l1 norm at most
       1 from there on.
     - Where only a metric is known, distances to landmarks, which start at the points.
+    - A critic of the first coordinates becomes one for the norm of these.
     - A function of the nodes of a graph stays what it is below a projection (`Projected`).
     - Every member of a committee becomes one, and their weights what makes the sum 1-Lipschitz.
     - A condition moves the biases alone: the critic is 1-Lipschitz in the sample at each condition.
@@ -81,6 +83,8 @@ def lipschitz(network: nn.Module, geometry: Geometry, points: Tensor | None = No
         return Committee(members, seen, certified_weight(seen, geometry))
     if isinstance(network, NodeCritic) and isinstance(geometry, GraphMetric):
         return Projected(network, geometry)
+    if isinstance(network, LeadingCritic) and isinstance(geometry, Leading):
+        return LeadingCritic(network.size, lipschitz(network.critic, geometry.norm))
     condition = network.condition if isinstance(network, Stack) else None
     if not isinstance(geometry, NormedSpace):
         if points is None:
