@@ -81,7 +81,7 @@ def graphs(
         known = _features(graph, told)
         state = {
             "edges": pack(graph.edges),
-            "lengths": pack(graph.metric().paths.lengths),
+            "lengths": None if graph.lengths is None else pack(graph.lengths),
             "names": [name if isinstance(name, int) else str(name) for name in graph.names],
             "unit": float(landmarks(graph.metric())[1].mean()),
             "places": None if told.places is None else pack(told.places),
@@ -90,8 +90,8 @@ def graphs(
         }
     unit = state["unit"]
     places = None if state["places"] is None else unpack(state["places"])
-    edges, lengths = unpack(state["edges"]), unpack(state["lengths"])
-    metric = Graph(edges, lengths, state["names"]).metric(unit)
+    lengths = None if state["lengths"] is None else unpack(state["lengths"])
+    metric = Graph(unpack(state["edges"]), lengths, state["names"]).metric(unit)
     if training is None:
         known = torch.zeros(metric.nodes, state["features"])  # the weights know the true ones
     neighbours = None if metric.nodes <= LARGE else 10

@@ -76,7 +76,7 @@ def new_nodes(
         testing = points(features[split.hidden], split.links, most)
         state = {
             "edges": pack(split.base.edges),
-            "lengths": None if graph.lengths is None else pack(split.base.metric().paths.lengths),
+            "lengths": None if split.base.lengths is None else pack(split.base.lengths),
             "names": [n if isinstance(n, int) else str(n) for n in split.base.names],
             "features": pack(features[split.kept].numpy()),
             "classes": classes,
