@@ -1,6 +1,6 @@
 """One feature of the data is broken: what becomes of the others, with one critic and with several?
 
-    python benchmarks/committee.py [--steps N] [--seeds N] [--json FILE]
+    python benchmarks/committee.py [--constraints penalty] [--steps N] [--seeds N]
 
 Data: 16 features, eight independent rings in the plane, a pair of features each. The generator ends
 in a bounded activation, as for data of known range. Broken: in a fifth of the training data the
@@ -102,13 +102,18 @@ def gradients(model: otgan.model.Model, seed: int) -> float:
     return (g[:, 0].square().sum() / g.square().sum()).item()
 
 
-def main(steps: int = 1000, seeds: int = 3, json_file: Path | None = None) -> None:
+def main(
+    steps: int = 600,
+    seeds: int = 3,
+    constraints: tuple[str, ...] = tuple(CONSTRAINTS),
+    json_file: Path | None = None,
+) -> None:
     """Prints a row for each constraint and kind of critic: medians over seeds, and their range."""
     print(
         f"{'constraint':>10} {'critic':>15} {'W1/floor clean':>24} {'broken':>24} {'gradient':>8}"
     )
     rows = []
-    for constraint in CONSTRAINTS:
+    for constraint in constraints:
         for critic in CRITICS:
             found: dict[bool, list[float]] = {False: [], True: []}
             share = []

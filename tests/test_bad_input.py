@@ -13,6 +13,7 @@ from conftest import PIXELS, QUICK
 from PIL import Image
 
 from otgan.cli import main
+from otgan.runs import FORMAT
 
 
 @pytest.fixture(scope="module")
@@ -203,7 +204,7 @@ DATA = {
     "vectors": (array(PIXELS[0]), "images must be (n, h, w)"),
     "many channels": (array(PIXELS[..., None].repeat(7, 3)), "images have 1 to 4 channels"),
     "no images": (array(PIXELS[:0]), "images must be (n, h, w)"),
-    "one image": (array(PIXELS[:1]), "1 image is not enough"),
+    "one image": (array(PIXELS[:1]), "1 sample is not enough"),
     "truncated npy": (cut(array(PIXELS), 500), "cannot read 'data.npy'"),
     "truncated npz": (cut(archive(x=PIXELS), 500), "cannot read 'data.npz'"),
     "npz without images": (archive(a=PIXELS, b=PIXELS), "name the images x"),
@@ -349,8 +350,8 @@ SPECS = {
     "another json": (lambda text: "[1, 2]", "damaged"),
     "no settings": (edited(config=None), "damaged"),
     "strange settings": (edited(config={"steps": "many"}), "damaged"),
-    "nothing but a format": (lambda text: '{"format": 2}', "damaged"),
-    "of the future": (edited(format=3), "has format 3"),
+    "nothing but a format": (lambda text: json.dumps({"format": FORMAT}), "damaged"),
+    "of the future": (edited(format=FORMAT + 1), f"has format {FORMAT + 1}"),
     "of another domain": (edited(domain="imagse"), "did you mean 'images'?"),
 }
 
