@@ -38,6 +38,8 @@ bench: setup
 	$(BIN)/python benchmarks/metric_intervals.py
 	$(BIN)/python benchmarks/robustness.py
 	$(BIN)/python benchmarks/label_noise.py
+	$(BIN)/python benchmarks/committee.py
+	$(BIN)/python benchmarks/node_distributions.py
 
 clean:
 	rm -rf .venv runs .pytest_cache .mypy_cache .ruff_cache
