@@ -125,7 +125,8 @@ def _family(
         if sets == "segments":
             along = along.clamp(-_HALF_SIDE, _HALF_SIDE)
         if sets == "spheres":
-            along = _HALF_SIDE * normalize(along, dim=-1)
+            centre = (along == 0).all(-1, keepdim=True)  # as near to one side as to all others
+            along = _HALF_SIDE * normalize(along + centre.to(along), dim=-1)
         return a.to(x) + torch.einsum("nkm,kdm->nkd", along, v.to(x))
 
     return _projections(project, metric)
