@@ -16,6 +16,7 @@ from otgan.config import Config, InputError, RunError
 from otgan.data import floats
 from otgan.domain import Domain, find, load, restore, takes_state
 from otgan.metrics.features import Features, described
+from otgan.networks.lipschitz import shown
 from otgan.randomness import seeded
 from otgan.runs import Run
 
@@ -89,9 +90,10 @@ class Model:
         if self.condition is not None and condition is None:
             raise InputError("the run is conditional: give the condition to score at")
         y = None if condition is None else self._asked(condition)
+        critic = shown(self.critic, self.domain.geometry)
         values = torch.cat(
             [
-                self.critic(part, None if y is None else y.expand(len(part), -1))
+                critic(part, None if y is None else y.expand(len(part), -1))
                 for part in points.split(1000)
             ]
         )

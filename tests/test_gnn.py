@@ -191,6 +191,7 @@ def test_the_certified_constraint_projects_a_critic_of_nodes():
     ("options", "told"),
     [
         ({"critic_norm": "layer"}, "critic-norm none"),
+        ({"neighbours": 3, "kind": "gin"}, "take sage or gat"),
         (
             {
                 "critic_condition": "concat",

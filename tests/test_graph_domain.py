@@ -13,7 +13,7 @@ from otgan_domains.graphs.opening import BUILT_IN, read
 
 from otgan import fit
 from otgan.cli import main
-from otgan.config import InputError
+from otgan.config import InputError, RunError
 from otgan.domain import load
 from otgan.geometry import GraphMetric
 from otgan.model import Model
@@ -220,6 +220,10 @@ EDGES, NODES, VISITS = SQUARE, "node,kind\na,p\nb,q\nc,p\nd,q\n", "node\na\nb\nc
         ({}, {"weight": "n"}, "give --visits"),
         ({}, {"length": "hours"}, "no column of lengths 'hours'"),
         ({}, {"held_out": 2.0}, "share between 0 and 1"),
+        ({"visits": "node,n\na,inf\n"}, {"weight": "n"}, "got 'inf'"),
+        ({"visits": VISITS}, {"learn": "nodes"}, "for --learn visits"),
+        ({}, {"classes": "kind"}, "for --learn nodes"),
+        ({}, {"learn": "nodes", "classes": "kind"}, "give --nodes FILE"),
     ],
 )
 def test_bad_input(here, texts, options, told):
@@ -242,6 +246,35 @@ def test_bad_input(here, texts, options, told):
 def test_no_graph(data, told):
     with pytest.raises(InputError, match=told):
         graphs(data)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "told"),
+    [
+        ({"x": np.ones(3)}, "not \\(nodes, k\\)"),
+        ({"x_indptr": np.arange(4)}, "need x_indptr, x_indices"),
+        ({"x": np.array([[1.0], [np.nan], [2.0]])}, "1 values of the nodes' features"),
+    ],
+)
+def test_bad_features(here, arrays, told):
+    np.savez("g.npz", edges=np.array([[0, 1], [1, 2]]), **arrays)
+    with pytest.raises(InputError, match=told):
+        graphs("g.npz")
+
+
+def test_a_run_that_diverges_says_so():
+    with pytest.raises(RunError, match="diverged"):
+        fit("karate", "graphs", steps=20, quiet=True, optimiser={"rate": 1e20})
+
+
+def test_scores_of_a_penalised_critic_are_projected():
+    model = fit("karate", "graphs", steps=1, quiet=True)
+    torch.nn.init.normal_(model.critic.last.weight, std=9)
+    geometry = model.domain.geometry
+    v = torch.arange(geometry.nodes)
+    f = model.score(v)
+    far = geometry.pairwise(v, v) * model.domain.chart.unit
+    assert ((f[:, None] - f).abs() <= far * (1 + 1e-5) + 1e-5).all()
 
 
 def test_a_preset_that_needs_gradients_says_so():

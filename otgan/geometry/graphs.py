@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import one_hot
 
 from otgan.geometry import edge_lists
 from otgan.geometry.base import Geometry, Potential
@@ -150,11 +149,16 @@ class GraphMetric(Geometry):
         if x.dim() == y.dim():
             return torch.cat([x, y])
         soft = x if x.dim() == 2 else y
-        return torch.cat([p if p.dim() == 2 else one_hot(p, self.nodes).to(soft) for p in (x, y)])
+        empty = soft.new_zeros(len(x) + len(y) - len(soft), self.nodes)
+        hard = empty.scatter_(1, (y if soft is x else x)[:, None], 1)
+        return torch.cat([soft, hard] if soft is x else [hard, soft])
 
     def drawn(self, x: Tensor) -> Tensor:
-        """Nodes as they are, and one drawn from each soft point, (n,) or (n, nodes) -> (n,)."""
-        return x if x.dim() == 1 else torch.multinomial(x.detach().float(), 1).squeeze(1)
+        """Nodes as they are, and one drawn from each soft point, (n,) or (n, nodes) -> (n,); any
+        node where a diverged network gives NaN, for the guard against that to speak."""
+        if x.dim() == 1:
+            return x
+        return torch.multinomial(x.detach().float().nan_to_num(1.0), 1).squeeze(1)
 
     def between(self, x: Tensor, y: Tensor) -> Tensor:
         """The number of one uniformly random edge on a shortest path for each pair, (n,), (n,) ->

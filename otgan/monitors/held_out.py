@@ -13,10 +13,9 @@ from torch import Tensor, nn
 from otgan.conditions import Condition, Joint
 from otgan.constraints import has_batch_norm
 from otgan.engine import Game
-from otgan.geometry import Geometry, GraphMetric, Potential
+from otgan.geometry import Geometry, Potential
 from otgan.metrics import neighbours
-from otgan.networks.gnn import NodeCritic
-from otgan.networks.lipschitz import Projected
+from otgan.networks.lipschitz import shown
 from otgan.randomness import seeded
 from otgan.transport import exact
 
@@ -93,8 +92,7 @@ class HeldOut:
         generator = copy.deepcopy(cast(nn.Module, game.generator.module)).eval()
         critic = copy.deepcopy(game.critic)
         critic.train(has_batch_norm(critic))  # it was trained on the statistics of pure batches
-        if isinstance(critic, NodeCritic) and isinstance(geometry, GraphMetric):
-            critic = Projected(critic, geometry)
+        critic = shown(critic, geometry)
         with seeded(game.step, device):
             fake = generator(self.source(len(real)), y)
             slope = largest_slope(f, real, fake, geometry)

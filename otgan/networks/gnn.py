@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from otgan.conditions import Condition
-from otgan.config import CriticCondition, GeneratorCondition, Norm
+from otgan.config import CriticCondition, GeneratorCondition, Norm, RunError
 from otgan.geometry import GraphMetric
 from otgan.networks.layers import Generator, LeakyReLU, dense, told, value
 
@@ -148,7 +148,11 @@ class Nodes(nn.Module):
     def forward(self, h: Tensor) -> Tensor:
         """(n, width) -> (n, nodes), or (n,)."""
         p = ((h @ self.encoder().T) * self.scale).softmax(1)
-        return p if self.training else torch.multinomial(p, 1).squeeze(1)
+        if self.training:
+            return p
+        if not p.isfinite().all():
+            raise RunError("the generator gives NaN: the run diverged; train with a lower rate")
+        return torch.multinomial(p, 1).squeeze(1)
 
 
 def gnn(
@@ -186,8 +190,14 @@ def gnn(
         Generator (n, latent) -> (n, nodes) in training and (n,) afterwards, and critic of either.
 
     Raises:
-        ValueError: normalisation in the critic, or a condition beside the sample.
+        ValueError: normalisation in the critic, a condition beside the sample, or a sum over some
+            of the neighbours.
     """
+    if neighbours is not None and kind in ("gcn", "gin"):
+        raise ValueError(
+            f"{kind} adds messages up, so that with {neighbours} of each node's neighbours it is "
+            "another network than with all of them: take sage or gat on a graph this large"
+        )
     if critic_norm != "none":
         raise ValueError(
             f"a graph critic has its own normalisation, of each node: leave "

@@ -48,7 +48,8 @@ def lists(over: Sequence[str], fixed: Collection[str]) -> dict[str, list[str]]:
     for text in over:
         name, _, values = text.partition("=")
         name = name.strip().replace("-", "_")
-        flags = {f"--{name.replace('_', '-')}", "--constraint" if name == "constraint.kind" else ""}
+        flag = f"--{name.replace('_', '-')}"
+        flags = {flag, flag.removesuffix(".kind")}  # --constraint is --constraint.kind
         if name not in known:
             raise InputError(f"--over {text}: no setting '{name}'{suggest(name, known)}")
         if name in found:

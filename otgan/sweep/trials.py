@@ -162,4 +162,4 @@ def _check_settings(domain: Domain, config: Config) -> None:
         raise ValueError(f"a sweep is on one device, got --devices {config.devices}")
     fabric = Fabric(accelerator="cpu", devices=1)
     build.game(domain, config, fabric)
-    Batches(domain.train, domain.chart, config.batch_size, fabric, config.seed)
+    Batches(build.seen(domain, config)[0], domain.chart, config.batch_size, fabric, config.seed)

@@ -66,6 +66,15 @@ def graphs(
         weights: of features, links and degree in the ground cost of new nodes.
         state: of a finished run, in place of data.
     """
+    if state is None:
+        if learn == "nodes" and (visits is not None or weight):
+            raise InputError("--visits and --weight are for --learn visits: drop them")
+        if learn == "visits" and (classes or tuple(weights) != (1.0, 1.0, 1.0)):
+            raise InputError("--classes and --weights are for --learn nodes: drop them")
+        if classes and not nodes:
+            raise InputError(
+                f"--classes {classes} is a column of the node table: give --nodes FILE"
+            )
     if learn == "nodes":
         given = None if state else read(data, length, symmetrise, largest)
         if given and nodes:

@@ -31,8 +31,15 @@ def read(path: Path) -> tuple[EdgeList, np.ndarray | None, np.ndarray | None]:
         raise InputError(f"'{path}' has no array 'edges' (m, 2), only {', '.join(found) or 'none'}")
     features, classes = found.get("x"), found.get("y")
     if "x_indptr" in found:
-        rows = (found["x_data"], found["x_indices"], found["x_indptr"])
-        features = sparse.csr_array(rows, found["x_shape"]).toarray()
+        try:
+            rows = (found["x_data"], found["x_indices"], found["x_indptr"])
+            features = sparse.csr_array(rows, found["x_shape"]).toarray()
+        except (KeyError, ValueError) as error:
+            raise InputError(
+                f"'{path}': features need x_indptr, x_indices, x_data, x_shape that fit: {error}"
+            ) from None
+    if features is not None and features.ndim != 2:
+        raise InputError(f"'{path}': features x have shape {features.shape}, not (nodes, k)")
     edges = found["edges"].astype(np.int64)
     nodes = max(
         [int(edges.max(initial=-1)) + 1, *(len(f) for f in (features, classes) if f is not None)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import sys
 from collections.abc import Callable, Hashable, Iterator, Sequence
+from itertools import count, islice
 from pathlib import Path
 
 import networkx as nx
@@ -97,7 +98,9 @@ class Grower:
         return grown
 
     def _names(self, n: int) -> list[str]:
-        return [f"new-{i + 1}" for i in range(n)]
+        taken = set(map(str, self.metric.names))
+        free = (name for i in count(1) if (name := f"new-{i}") not in taken)
+        return list(islice(free, n))
 
     def _described(self, row: Tensor) -> dict[str, float | str]:
         numbers = row[: len(row) - len(self.classes)].tolist()

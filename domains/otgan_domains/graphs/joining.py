@@ -139,7 +139,7 @@ class Joining(nn.Module):
     @staticmethod
     def _drawn(p: Tensor) -> Tensor:
         """One of each distribution, (n, m) -> (n, m)."""
-        found = torch.multinomial(p.detach(), 1).squeeze(1)
+        found = torch.multinomial(p.detach().nan_to_num(1.0), 1).squeeze(1)
         return _through(one_hot(found, p.shape[1]).to(p), p)
 
 

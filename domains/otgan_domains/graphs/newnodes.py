@@ -132,7 +132,8 @@ def _features(graph: Graph) -> tuple[Tensor, list[str]]:
             last = (x.shape[1] - COMPONENTS, x.shape[1] - 1)
             x = x @ eigh(squares, subset_by_index=last)[1]
         spread = np.sqrt((x**2).sum(1).mean())
-        columns.append(x / spread)
+        if spread > 0:
+            columns.append(x / spread)
     names = []
     if graph.classes is not None:
         names = sorted(set(graph.classes.tolist()))

@@ -89,6 +89,9 @@ def read(
         metric = GraphMetric(found.edges, found.lengths, names=found.names)
     except (ValueError, TypeError) as error:
         raise InputError(str(error)) from None
+    if features is not None and not np.isfinite(features).all():
+        bad = int((~np.isfinite(features)).sum())
+        raise InputError(f"{bad} values of the nodes' features are NaN or infinite: mend them")
     loops = int((found.edges[:, 0] == found.edges[:, 1]).sum())
     parallel = len(found.edges) - loops - len(metric.edges)
     if loops or parallel:

@@ -118,8 +118,8 @@ def visits(data: Any, graph: Graph, weight: str | None) -> tuple[Samples, tuple[
 
     Args:
         data: a path, or from Python a sequence of names.
-        weight: the column of how many visits a row stands for. Integers are taken at their word;
-            other weights become 10,000 visits in proportion.
+        weight: the column of how many visits a row stands for. Integers are taken at their word up
+            to 1,000,000 visits, which more become in proportion; other weights become 10,000.
 
     Returns:
         Nodes (n,) and, of every further column, its value as an attribute.
@@ -169,13 +169,21 @@ def _times(column: Any, path: str) -> np.ndarray:
     """How often a row of each weight is repeated."""
     weights = _numbers(column)
     if weights is None or not np.isfinite(weights).all() or (weights < 0).any():
-        bad = column.iloc[0] if weights is None else column[~(weights >= 0)].iloc[0]
+        bad = (
+            column.iloc[0]
+            if weights is None
+            else column[~(np.isfinite(weights) & (weights >= 0))].iloc[0]
+        )
         raise InputError(f"'{path}': a weight is a number, at least 0, got '{bad}'")
     if not weights.any():
         raise InputError(f"'{path}': all weights are 0")
-    if (weights == weights.round()).all() and weights.sum() <= MOST_VISITS:
+    whole, total = (weights == weights.round()).all(), weights.sum()
+    if whole and total <= MOST_VISITS:
         return weights.astype(int)
-    edges = np.round(np.cumsum(weights) / weights.sum() * 10_000).astype(int)
+    most = MOST_VISITS if whole else 10_000
+    if whole:
+        print(f"otgan: {total:.0f} visits become {most} in proportion", file=sys.stderr)
+    edges = np.round(np.cumsum(weights) / total * most).astype(int)
     return np.diff(edges, prepend=0)
 
 

@@ -2,7 +2,7 @@
 
 from otgan.networks.lipschitz.convert import LipschitzCritic, lipschitz
 from otgan.networks.lipschitz.convolutions import OrthogonalConv
-from otgan.networks.lipschitz.projected import Projected
+from otgan.networks.lipschitz.projected import Projected, shown
 from otgan.networks.lipschitz.rows import DualRows, L1Rows, MaxMin, Measured, Orthogonal
 
 __all__ = [
@@ -15,4 +15,5 @@ __all__ = [
     "OrthogonalConv",
     "Projected",
     "lipschitz",
+    "shown",
 ]

@@ -5,10 +5,17 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from otgan.geometry import GraphMetric
+from otgan.geometry import Geometry, GraphMetric
 from otgan.networks.gnn import NodeCritic
 
 _POWER = 16
+
+
+def shown(critic: nn.Module, geometry: Geometry) -> nn.Module:
+    """A critic as its values are reported: projected if its points are the nodes of a graph."""
+    if isinstance(critic, NodeCritic) and isinstance(geometry, GraphMetric):
+        return Projected(critic, geometry)
+    return critic
 
 
 class Projected(nn.Module):
