@@ -34,7 +34,7 @@ TIMES = (0, *np.geomspace(0.05, 50, 11))
 
 def truth(metric: GraphMetric, random: np.random.Generator) -> np.ndarray:
     """(nodes,)."""
-    links = metric.paths.links.astype(bool).astype(float)
+    links = metric.paths.adjacency
     walk = diags(1 / links.sum(1)) @ links
     p = np.zeros(metric.nodes)
     p[random.choice(metric.nodes, 3, replace=False)] = 1 / 3
@@ -45,7 +45,7 @@ def truth(metric: GraphMetric, random: np.random.Generator) -> np.ndarray:
 
 def smoothed(metric: GraphMetric, visits: np.ndarray) -> np.ndarray:
     """The kernel smoother's distribution, (nodes,)."""
-    links = metric.paths.links.astype(bool).astype(float)
+    links = metric.paths.adjacency
     generator = links.T @ diags(1 / links.sum(1)) - diags(np.ones(metric.nodes))
     first, last = np.split(visits, [4 * len(visits) // 5])
     errors = [w1(metric, diffused(generator, metric, first, t), hist(metric, last)) for t in TIMES]

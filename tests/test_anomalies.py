@@ -236,3 +236,13 @@ def test_bad_input_is_one_line(act, message):
     with pytest.raises(InputError) as caught:
         act()
     assert message in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_weights_of_a_geometric_graph_are_lengths():
+    edges = torch.tensor([[0, 1], [1, 2], [0, 2], [2, 3]])
+    lengths = torch.tensor([1.0, 1.0, 9.0, 1.0])
+    both = torch.cat([edges, edges.flip(1)]).T
+    data = Data(edge_index=both, edge_weight=lengths.repeat(2), num_nodes=4)
+    found = EdgeDetector().fit(data).decision_score_
+    assert list(found) == list(EdgeDetector().fit(GraphMetric(edges, lengths)).decision_score_)
+    assert list(found) != list(EdgeDetector().fit(GraphMetric(edges)).decision_score_)

@@ -28,6 +28,12 @@ class Paths:
         self.links = coo_array((np.tile(lengths, 2), (both[0], both[1])), (nodes, nodes)).tocsr()
 
     @cached_property
+    def adjacency(self) -> csr_array:
+        """1 where an edge is, whatever its length, (nodes, nodes)."""
+        ones = np.ones(self.links.nnz)
+        return csr_array((ones, self.links.indices, self.links.indptr), self.links.shape)
+
+    @cached_property
     def components(self) -> np.ndarray:
         """The number of each node's connected component, (nodes,)."""
         return csgraph.connected_components(self.links, directed=False)[1]

@@ -19,7 +19,8 @@ from otgan_domains.graphs.drawing import layout
 from otgan_domains.graphs.features import landmarks, standard, structural
 from otgan_domains.graphs.newnodes import new_nodes
 from otgan_domains.graphs.opening import Graph, read
-from otgan_domains.graphs.saving import Saver, pack, unpack
+from otgan_domains.graphs.packing import pack, unpack
+from otgan_domains.graphs.saving import Saver
 from otgan_domains.graphs.tables import Known, joined, node_table
 from otgan_domains.graphs.tables import visits as read_visits
 
@@ -89,9 +90,7 @@ def graphs(
         training, testing = split(points, 0.2 if held_out is None else held_out)
         known = _features(graph, told)
         state = {
-            "edges": pack(graph.edges),
-            "lengths": None if graph.lengths is None else pack(graph.lengths),
-            "names": [name if isinstance(name, int) else str(name) for name in graph.names],
+            **graph.to_state(),
             "unit": float(landmarks(graph.metric())[1].mean()),
             "places": None if told.places is None else pack(told.places),
             "features": known.shape[1],
@@ -99,8 +98,7 @@ def graphs(
         }
     unit = state["unit"]
     places = None if state["places"] is None else unpack(state["places"])
-    lengths = None if state["lengths"] is None else unpack(state["lengths"])
-    metric = Graph(unpack(state["edges"]), lengths, state["names"]).metric(unit)
+    metric = Graph.from_state(state).metric(unit)
     if training is None:
         known = torch.zeros(metric.nodes, state["features"])  # the weights know the true ones
     neighbours = None if metric.nodes <= LARGE else 10

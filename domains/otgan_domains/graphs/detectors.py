@@ -157,14 +157,14 @@ def opened(graph: Any, features: Any) -> tuple[GraphMetric, Any]:
     Raises:
         InputError: see `Detector.fit`.
     """
-    edges, nodes = graph, None
+    edges, lengths, nodes = graph, None, None
     if hasattr(graph, "edge_index"):
-        edges, nodes = graph.edge_index.T, graph.num_nodes
+        edges, lengths, nodes = graph.edge_index.T, graph.get("edge_weight"), graph.num_nodes
         features = graph.x if features is None else features
     x = None if features is None else _features(features)
     try:
         if not isinstance(graph, GraphMetric):
-            graph = GraphMetric(edges, nodes=nodes or (None if x is None else x.shape[0]))
+            graph = GraphMetric(edges, lengths, nodes or (None if x is None else x.shape[0]))
     except (ValueError, TypeError) as error:
         raise InputError(str(error)) from None
     if x is not None and x.shape[0] != graph.nodes:

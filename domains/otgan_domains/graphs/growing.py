@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import sys
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from itertools import count, islice
 from pathlib import Path
 
@@ -13,18 +12,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from otgan.config import InputError, suggest
 from otgan.geometry import GraphMetric
-from otgan.report.files import replacing
 from otgan_domains.graphs.drawing import draw
 from otgan_domains.graphs.hiding import unpadded
 from otgan_domains.graphs.patterns import Patterns
+from otgan_domains.graphs.saving import Writer
 
-FORMATS = (".graphml", ".csv", ".npy", ".png")
 
-
-class Grower:
-    """Writes points (n, k + most), each a new node.
+class Grower(Writer):
+    """Of points (n, k + most), each a new node.
 
     A new link is as long as the median link of the node it leads to.
 
@@ -48,29 +44,15 @@ class Grower:
         self.classes, self.places = classes, places
 
     def save(self, samples: Tensor, path: Path, columns: int | None = None) -> None:
-        """.graphml (the grown graph: `new` says which nodes are), .csv (source,target of the new
-        links), .npy (the points) or .png. How many repeat a node is said on stderr.
-
-        Raises:
-            InputError: another format.
-        """
-        if path.suffix not in FORMATS:
-            raise InputError(f"cannot write '{path.name}'{suggest(path.suffix, FORMATS)}")
+        """As `Writer.save`; how many repeat a node is said on stderr."""
+        super().save(samples, path, columns)
         repeated = int(self.patterns.repeated(samples).sum())
         told = f"{repeated} of {len(samples)} new nodes have exactly the links of an existing node"
         print(f"otgan: {told}", file=sys.stderr)
-        if path.suffix == ".png":
-            self.show(samples, path, columns)
-            return
-        with replacing(path) as part:
-            if path.suffix == ".npy":
-                np.save(part, samples.numpy())
-            elif path.suffix == ".graphml":
-                nx.write_graphml(self.graph(samples), part)
-            else:
-                with part.open("w", newline="") as file:
-                    rows = ((new, old) for new, old, _ in self._links(samples))
-                    csv.writer(file).writerows([("source", "target"), *rows])
+
+    def rows(self, samples: Tensor) -> Iterable[Sequence[Hashable]]:
+        """The new links."""
+        return [("source", "target"), *((new, old) for new, old, _ in self._links(samples))]
 
     def show(self, samples: Tensor, path: Path, columns: int | None = None) -> None:
         """The graph with the new nodes, each in the midst of its neighbours."""
@@ -83,7 +65,7 @@ class Grower:
         draw(GraphMetric(ends), np.concatenate([places, among]), path, marks=marks)
 
     def graph(self, samples: Tensor) -> nx.Graph:
-        """The grown graph."""
+        """The grown graph: `new` says which nodes are."""
         names, metric, k = self.metric.names, self.metric, self.patterns.k
         known = torch.cat([self.patterns.features.to(samples), samples[:, :k]])
         everyone = [*names, *self._names(len(samples))]

@@ -183,8 +183,7 @@ def _linear(metric: GraphMetric, features: Tensor, size: int) -> tuple[Tensor, T
     """Where training starts: the regression of a node's numbers on its neighbours' mean features,
     a square root of its residuals' covariance, and how often two neighbours of a node are linked.
     """
-    links = metric.paths.links
-    ones = sparse.csr_array((np.ones(links.nnz), links.indices, links.indptr))
+    ones = metric.paths.adjacency
     degree = ones.sum(1)
     mean = (ones @ features.numpy()) / degree[:, None]
     numbers = features[:, :size].numpy().astype(float)

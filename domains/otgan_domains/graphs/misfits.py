@@ -62,8 +62,11 @@ class Coordinates:
 
     def __call__(self, features: Any) -> np.ndarray:
         """(n, d) -> (n, k)."""
-        axes = np.eye(features.shape[1]) if self.axes is None else self.axes
-        return self._standard(features, axes) / self._norms(features)[:, None]
+        norms = self._norms(features)[:, None]
+        if self.axes is not None:
+            return self._standard(features, self.axes) / norms
+        dense = features.toarray() if sparse.issparse(features) else features
+        return (dense * self.scale - self.offset) / norms
 
     def _standard(self, features: Any, w: np.ndarray) -> np.ndarray:
         """The standardised columns times w (d,) or (d, k)."""
@@ -93,8 +96,7 @@ class Linked:
         links = metric.paths.links
         self.u, self.v = (ends.astype(np.int64) for ends in links.nonzero())
         self.degree = np.diff(links.indptr)
-        ones = sparse.csr_array((np.ones(links.nnz), links.indices, links.indptr), links.shape)
-        self.z, self.around = z, z + ones @ z
+        self.z, self.around = z, z + metric.paths.adjacency @ z
 
     def pairs(self, u: np.ndarray, v: np.ndarray, linked: bool) -> Tensor:
         """u and the place of v, side by side, (m,), (m,) -> (m, 2 k)."""

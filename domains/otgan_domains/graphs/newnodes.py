@@ -17,8 +17,8 @@ from otgan_domains.graphs.growing import Grower
 from otgan_domains.graphs.hiding import hide, neighbours, points
 from otgan_domains.graphs.joining import joining
 from otgan_domains.graphs.opening import Graph
+from otgan_domains.graphs.packing import pack, unpack
 from otgan_domains.graphs.patterns import Patterns
-from otgan_domains.graphs.saving import pack, unpack
 from otgan_domains.graphs.views import View
 
 COMPONENTS = 32
@@ -75,22 +75,15 @@ def new_nodes(
         training = points(features[split.kept], links, most)
         testing = points(features[split.hidden], split.links, most)
         state = {
-            "edges": pack(split.base.edges),
-            "lengths": None if split.base.lengths is None else pack(split.base.lengths),
-            "names": [n if isinstance(n, int) else str(n) for n in split.base.names],
+            **split.base.to_state(),
             "features": pack(features[split.kept].numpy()),
             "classes": classes,
             "most": most,
             "weights": list(weights),
         }
-    lengths = None if state["lengths"] is None else unpack(state["lengths"])
-    base = Graph(unpack(state["edges"]), lengths, state["names"])
-    features, classes, most = (
-        torch.from_numpy(unpack(state["features"])),
-        state["classes"],
-        state["most"],
-    )
-    metric = base.metric()
+    features = torch.from_numpy(unpack(state["features"]))
+    classes, most = state["classes"], state["most"]
+    metric = Graph.from_state(state).metric()
     view = View(metric, features, tuple(state["weights"]))
     patterns = Patterns(metric, features, len(classes))
     weighted = state["lengths"] is not None

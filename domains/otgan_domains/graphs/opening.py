@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from otgan.config import InputError, suggest
 from otgan.geometry import GraphMetric, edge_lists
 from otgan.geometry.edge_lists import EdgeList
 from otgan_domains.graphs import arrays
+from otgan_domains.graphs.packing import pack, unpack
 
 BUILT_IN: dict[str, Callable[[], nx.Graph]] = {
     "karate": nx.karate_club_graph,
@@ -57,6 +58,20 @@ class Graph:
     features: np.ndarray | None = None
     left_out: frozenset[Hashable] = frozenset()
     classes: np.ndarray | None = None
+
+    def to_state(self) -> dict[str, Any]:
+        """Edges, lengths and names, as JSON."""
+        return {
+            "edges": pack(self.edges),
+            "lengths": None if self.lengths is None else pack(self.lengths),
+            "names": [name if isinstance(name, int) else str(name) for name in self.names],
+        }
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> Graph:
+        """What `to_state` wrote, among other things perhaps."""
+        lengths = None if state["lengths"] is None else unpack(state["lengths"])
+        return cls(unpack(state["edges"]), lengths, state["names"])
 
     def metric(self, unit: float = 1.0) -> GraphMetric:
         """Shortest paths, in units of so much length."""

@@ -27,9 +27,7 @@ class Patterns:
 
     def __init__(self, metric: GraphMetric, features: Tensor, classes: int):
         self.nodes, self.k, self.classes = metric.nodes, features.shape[1], classes
-        links = metric.paths.links
-        shape = (metric.nodes, metric.nodes)
-        self.linked = sparse.csr_array((np.ones(links.nnz), links.indices, links.indptr), shape)
+        self.linked = metric.paths.adjacency
         self.features = features.double()
         self.distances = landmarks(metric, LANDMARKS)[1].T
 

@@ -20,7 +20,7 @@ def adamic_adar(graph: GraphMetric) -> np.ndarray:
     with np.errstate(divide="ignore"):
         weights = 1 / np.log(degrees(graph))
     weights[~np.isfinite(weights)] = 0  # no pair has a node of degree 1 in common
-    a = adjacency(graph)
+    a = graph.paths.adjacency.toarray()
     return (a * weights) @ a
 
 
@@ -40,7 +40,7 @@ def stochastic_blocks(graph: GraphMetric, resolution: float = 1.0, seed: int = 0
     member = np.zeros((graph.nodes, len(found)))
     for r, nodes in enumerate(found):
         member[list(nodes), r] = 1
-    between = member.T @ adjacency(graph) @ member
+    between = member.T @ (graph.paths.adjacency @ member)
     k = np.where(between.sum(1) > 0, between.sum(1), 1)
     share = degrees(graph)[:, None] * member / k
     return share @ between @ share.T
@@ -91,11 +91,3 @@ def from_transitions(p: np.ndarray) -> np.ndarray:
         stationary = stationary @ p
     flow = stationary[:, None] * p
     return flow + flow.T
-
-
-def adjacency(graph: GraphMetric) -> np.ndarray:
-    """(nodes, nodes) of 0 and 1."""
-    a = np.zeros((graph.nodes, graph.nodes))
-    u, v = graph.paths.ends.T
-    a[u, v] = a[v, u] = 1
-    return a

@@ -1,12 +1,10 @@
-"""Nodes to files and pictures, and arrays to text."""
+"""Nodes to files and pictures."""
 
 from __future__ import annotations
 
-import base64
 import csv
-import io
-import zlib
-from collections.abc import Callable
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from pathlib import Path
 
 import networkx as nx
@@ -21,20 +19,11 @@ from otgan_domains.graphs.drawing import draw
 FORMATS = (".csv", ".npy", ".graphml", ".png")
 
 
-class Saver:
-    """Writes sampled nodes (n,).
-
-    Args:
-        metric: the graph, in units of `unit`.
-        places: () -> places of the nodes in the plane, (nodes, 2).
-    """
-
-    def __init__(self, metric: GraphMetric, places: Callable[[], np.ndarray], unit: float):
-        self.metric, self.places, self.unit = metric, places, unit
+class Writer(ABC):
+    """Writes samples in the formats of a graph."""
 
     def save(self, samples: Tensor, path: Path, columns: int | None = None) -> None:
-        """.csv (column `node`, names), .npy (numbers of nodes), .graphml (the graph, with the share
-        of samples at each node), or .png.
+        """.csv (`rows`), .graphml (`graph`), .png (`show`) or .npy (the points).
 
         Raises:
             InputError: another format.
@@ -48,21 +37,49 @@ class Saver:
             if path.suffix == ".npy":
                 np.save(part, samples.numpy())
             elif path.suffix == ".graphml":
-                nx.write_graphml(self._graph(samples), part)
+                nx.write_graphml(self.graph(samples), part)
             else:
                 with part.open("w", newline="") as file:
-                    rows = csv.writer(file)
-                    rows.writerows([["node"], *([self.metric.names[v]] for v in samples.tolist())])
+                    csv.writer(file).writerows(self.rows(samples))
+
+    @abstractmethod
+    def show(self, samples: Tensor, path: Path, columns: int | None = None) -> None:
+        """A picture."""
+
+    @abstractmethod
+    def graph(self, samples: Tensor) -> nx.Graph:
+        """The graph with what the samples say of it."""
+
+    @abstractmethod
+    def rows(self, samples: Tensor) -> Iterable[Sequence[Hashable]]:
+        """A table, its header first."""
+
+
+class Saver(Writer):
+    """Of sampled nodes (n,): their names, or the share of them at each node.
+
+    Args:
+        metric: the graph, in units of `unit`.
+        places: () -> places of the nodes in the plane, (nodes, 2).
+    """
+
+    def __init__(self, metric: GraphMetric, places: Callable[[], np.ndarray], unit: float):
+        self.metric, self.places, self.unit = metric, places, unit
 
     def show(self, samples: Tensor, path: Path, columns: int | None = None) -> None:
         """The graph, each node as large as its share of the samples."""
         share = self._shares(samples)
         draw(self.metric, self.places(), path, share, size=share, label="share of samples")
 
+    def rows(self, samples: Tensor) -> Iterable[Sequence[Hashable]]:
+        """Names of nodes, a row a sample."""
+        return [("node",), *((self.metric.names[v],) for v in samples.tolist())]
+
     def _shares(self, samples: Tensor) -> np.ndarray:
         return samples.bincount(minlength=self.metric.nodes).numpy() / len(samples)
 
-    def _graph(self, samples: Tensor) -> nx.Graph:
+    def graph(self, samples: Tensor) -> nx.Graph:
+        """The graph, with the share of samples at each node."""
         graph, names = nx.Graph(), self.metric.names
         for name, share in zip(names, self._shares(samples).tolist(), strict=True):
             graph.add_node(name, share=share)
@@ -70,15 +87,3 @@ class Saver:
         for (u, v), length in zip(self.metric.paths.ends.tolist(), lengths, strict=True):
             graph.add_edge(names[u], names[v], weight=length)
         return graph
-
-
-def pack(array: np.ndarray) -> str:
-    """An array as text, for JSON."""
-    buffer = io.BytesIO()
-    np.save(buffer, array)
-    return base64.b64encode(zlib.compress(buffer.getvalue())).decode()
-
-
-def unpack(text: str) -> np.ndarray:
-    """What `pack` packed."""
-    return np.load(io.BytesIO(zlib.decompress(base64.b64decode(text))), allow_pickle=False)

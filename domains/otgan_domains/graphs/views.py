@@ -108,10 +108,11 @@ class View(nn.Module):
         self, norms: Sequence[NormedSpace], metric: GraphMetric, features: Tensor, degree: Tensor
     ) -> None:
         """Sets the units."""
-        links = metric.paths.links
-        ones = sparse.csr_array((np.ones(links.nnz), links.indices, links.indptr))
         some = torch.from_numpy(np.random.default_rng(0).integers(self.nodes, size=2 * PAIRS))
-        p = torch.from_numpy(ones[some.numpy()].toarray()).float() / degree[some, None]
+        p = (
+            torch.from_numpy(metric.paths.adjacency[some.numpy()].toarray()).float()
+            / degree[some, None]
+        )
         x, y = self(features[some], p, degree[some].log()).chunk(2)
         parts = (x - y).split([self.k, self.size - self.k - 1, 1], 1)
         for i, (norm, part) in enumerate(zip(norms, parts, strict=True)):
