@@ -8,6 +8,7 @@ from torch import nn
 
 from otgan.conditions import Condition
 from otgan.config import CriticCondition, GeneratorCondition, Norm
+from otgan.networks.blocks import channels, resolutions
 from otgan.networks.layers import (
     Critic,
     Generator,
@@ -59,20 +60,13 @@ def dcgan(
     before, more = told(condition, generator_condition)
     modulated = condition if generator_condition == "norm" else None
     first, further = told(condition, critic_condition)
-    if len(shape) != 3 or min(shape[1:]) < 8:
-        raise ValueError(
-            f"dcgan needs images (c, h, w) with sides of at least 8, got {tuple(shape)}: "
-            "use the network 'mlp'"
-        )
-    sizes = [tuple(shape[1:])]
-    while min(sizes[-1]) >= 8:
-        sizes.append((sizes[-1][0] // 2, sizes[-1][1] // 2))
-    channels = [shape[0], *(width * min(2**k, 8) for k in range(len(sizes) - 1))]
-    grid = (channels[-1], *sizes[-1])
+    sizes = resolutions(shape, "dcgan")
+    widths = [shape[0], *channels(width, len(sizes) - 1)[::-1]]
+    grid = (widths[-1], *sizes[0])
     flat, hidden = grid[0] * grid[1] * grid[2], 4 * width
 
     down: list[nn.Module] = []
-    for i, (a, b) in enumerate(pairwise(channels)):
+    for i, (a, b) in enumerate(pairwise(widths)):
         normalise = norm(critic_norm, b, 2) if i else []  # the first layer sees the raw range
         down += [nn.Conv2d(a if i else a + further, b, 4, 2, 1), *normalise, LeakyReLU()]
     # A dense layer has no instances to normalise over.
@@ -87,7 +81,7 @@ def dcgan(
     )
 
     up: list[nn.Module] = []
-    for (a, b), size in zip(pairwise(channels[::-1]), sizes[-2::-1], strict=True):
+    for (a, b), size in zip(pairwise(widths[::-1]), sizes[1:], strict=True):
         odd = (size[0] % 2, size[1] % 2)
         up += [
             *norm(generator_norm, a, 2, modulated),

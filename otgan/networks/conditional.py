@@ -12,7 +12,17 @@ class Conditioned(nn.Module):
     """A layer of two arguments, points (n, ...) and features of their conditions (n, width)."""
 
 
-class Stack(nn.Sequential):
+class Layers(nn.Sequential, Conditioned):
+    """Layers in sequence within a network; features go to those that take them."""
+
+    def forward(self, x: Tensor, features: Tensor | None = None) -> Tensor:
+        """(n, ...) and, where layers take them, (n, width) -> (n, ...)."""
+        for layer in self:
+            x = layer(x, features) if isinstance(layer, Conditioned) else layer(x)
+        return x
+
+
+class Stack(Layers):
     """Layers in sequence, some of them told the condition.
 
     Args:
@@ -25,12 +35,7 @@ class Stack(nn.Sequential):
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """(n, ...) and, where there is a condition, (n, k) -> (n, ...)."""
-        if self.condition is None:
-            return super().forward(x)
-        features = self.condition.features(y)
-        for layer in self:
-            x = layer(x, features) if isinstance(layer, Conditioned) else layer(x)
-        return x
+        return super().forward(x, None if self.condition is None else self.condition.features(y))
 
 
 class Attach(Conditioned):
