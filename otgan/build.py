@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import inspect
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
+from typing import Any
 
 import torch
 from lightning_fabric import Fabric
@@ -85,15 +86,21 @@ def networks(domain: Domain, config: Config, shape: tuple[int, ...]) -> tuple[nn
         chosen["condition"] = told
         if "condition" not in inspect.signature(domain.networks[name]).parameters:
             raise InputError(f"the network '{name}' takes no condition: drop --condition")
+    known = _known(domain.networks[name], chosen)
+    usual = settings.Network().model_dump()
+    if others := [key for key in chosen if key not in known and chosen[key] != usual[key]]:
+        flag, default = others[0].replace("_", "-"), usual[others[0]]
+        instead = "leave it out" if default is None else f"give --network.{flag} {default}"
+        raise InputError(f"the network '{name}' has no --network.{flag}: {instead}")
 
     def make(shape: tuple[int, ...]) -> tuple[nn.Module, nn.Module]:
-        return domain.networks[name](shape, domain.chart.bounds, **chosen)
+        return domain.networks[name](shape, domain.chart.bounds, **known)
 
     def member(part: tuple[int, ...]) -> nn.Module:
         if len(part) == len(shape):
             with contextlib.suppress(ValueError):  # too small for convolutions, say
                 return make(part)[1]
-        return mlp(part, **chosen)[1]
+        return mlp(part, **_known(mlp, chosen))[1]
 
     try:
         generator, critic = make(shape)
@@ -102,6 +109,14 @@ def networks(domain: Domain, config: Config, shape: tuple[int, ...]) -> tuple[nn
         return generator, critic
     except ValueError as error:
         raise InputError(str(error)) from None
+
+
+def _known(builder: Callable, chosen: Mapping[str, Any]) -> dict[str, Any]:
+    """Those settings that a builder of networks takes."""
+    takes = inspect.signature(builder).parameters
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in takes.values()):
+        return dict(chosen)
+    return {key: chosen[key] for key in chosen if key in takes}
 
 
 def constraint(chosen: settings.Constraint, points: Tensor) -> Constraint:

@@ -46,7 +46,15 @@ class Network(_Settings):
     width: PositiveInt | None = Field(
         None, description="Channels of the first convolution, units of a dense layer."
     )
-    depth: NonNegativeInt | None = Field(None, description="Dense hidden layers.")
+    depth: NonNegativeInt | None = Field(
+        None, description="Dense hidden layers; of resnet and r3gan residual blocks a resolution."
+    )
+    phases: tuple[PositiveInt, ...] | None = Field(
+        None,
+        min_length=1,
+        description="Generator steps of each phase of a growing network: the lowest resolution, "
+        "the next fading in, staying, ...; the last number serves for all further ones.",
+    )
     generator_norm: Norm = Field("batch", description="Normalisation in the generator.")
     critic_norm: Norm = Field("none", description="Normalisation in the critic.")
     committee: PositiveInt = Field(1, description="Critics, each of which sees a part of a point.")

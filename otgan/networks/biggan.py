@@ -96,49 +96,59 @@ def biggan(
             f"biggan gives each of {len(sizes)} layers its own part of the noise: "
             f"--network.latent {len(sizes)} or more, got {latent}"
         )
-    chunk = latent // len(sizes)
-    chunks = [latent - chunk * (len(sizes) - 1)] + [chunk] * (len(sizes) - 1)
-    embedded = latent if condition else 0
     attended = _attended(sizes)
-
-    def modulated(c: int) -> list[nn.Module]:
-        return [ConditionalNorm(nn.BatchNorm2d(c, affine=False), c, chunk + embedded)]
-
-    grid = (widths[0], *sizes[0])
-    up: list[nn.Module] = [Attention(widths[0])] if attended == 0 else []
-    down: list[nn.Module] = []
-    for k, (a, b) in enumerate(pairwise(widths), 1):
-        up.append(rising(a, b, sizes[k], modulated))
-        inputs, first = (b, None) if k < len(sizes) - 1 else (shape[0], b)
-        down.insert(0, falling(inputs, a, True, first=first))
-        if k == attended:
-            up.append(Attention(b))
-        if k - 1 == attended:
-            down.insert(1, Attention(a))
-    flat = grid[0] * grid[1] * grid[2]
-    start = nn.Sequential(nn.Linear(chunks[0] + embedded, flat), nn.Unflatten(1, grid))
-    embed = nn.Linear(condition.width, embedded, bias=False) if condition else None
-    last = [nn.BatchNorm2d(widths[-1]), nn.ReLU(), nn.Conv2d(widths[-1], shape[0], 3, padding=1)]
     generator = Generator(
-        Chunked(start, [*up, *last], chunks, embed), *final(bounds), condition=condition
+        _chunked(shape[0], sizes, widths, attended, latent, condition.width if condition else 0),
+        *final(bounds),
+        condition=condition,
     )
     for module in list(generator.modules()):
-        if isinstance(module, nn.Conv2d) or module is start[0]:
-            if orthogonal:
-                orthogonally(module.weight, orthogonal)
+        if isinstance(module, nn.Conv2d | nn.Linear) and module.weight.any():
+            orthogonally(module.weight, orthogonal)
             spectral_norm(module)
+    down: list[nn.Module] = []
+    for k, (a, b) in enumerate(pairwise(widths)):
+        last = k == len(sizes) - 2
+        block = falling(shape[0], a, True, first=b) if last else falling(b, a, True)
+        down = [block, *([Attention(a)] if k == attended else []), *down]
     critic = Critic(
         *down,
-        falling(grid[0], grid[0], False),
+        falling(widths[0], widths[0], False),
         LeakyReLU(0.0),
         SumPool(),
-        value(grid[0], condition, "projection"),
+        value(widths[0], condition, "projection"),
         condition=condition,
     )
     return generator, critic
 
 
-def orthogonally(weight: nn.Parameter, strength: float) -> None:
+def _chunked(
+    image: int,
+    sizes: Sequence[Size],
+    widths: Sequence[int],
+    attended: int,
+    latent: int,
+    told: int,
+) -> Chunked:
+    """The generator but for its last activation."""
+    embedded, chunk = latent if told else 0, latent // len(sizes)
+    chunks = [latent - chunk * (len(sizes) - 1)] + [chunk] * (len(sizes) - 1)
+
+    def modulated(c: int) -> list[nn.Module]:
+        return [ConditionalNorm(nn.BatchNorm2d(c, affine=False), c, chunk + embedded)]
+
+    grid = (widths[0], *sizes[0])
+    start = nn.Linear(chunks[0] + embedded, grid[0] * grid[1] * grid[2])
+    layers: list[nn.Module] = [Attention(grid[0])] if attended == 0 else []
+    for k, (a, b) in enumerate(pairwise(widths), 1):
+        layers += [rising(a, b, sizes[k], modulated), *([Attention(b)] if k == attended else [])]
+    c = widths[-1]
+    layers += [nn.BatchNorm2d(c), nn.ReLU(), nn.Conv2d(c, image, 3, padding=1)]
+    embed = nn.Linear(told, embedded, bias=False) if told else None
+    return Chunked(nn.Sequential(start, nn.Unflatten(1, grid)), layers, chunks, embed)
+
+
+def orthogonally(weight: Tensor, strength: float) -> None:
     """Adds the gradient of strength * ||W W' * (1 - I)||^2, for W as a matrix (outputs, rest), to
     every gradient of the weight: rows come apart, and keep their lengths (equation 3)."""
 

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
+from otgan.networks.layers import LeakyReLU
+
 
 class EqualLinear(nn.Linear):
     """A dense layer with the same learning rate for every weight, whatever its fan-in: weights are
@@ -86,3 +88,12 @@ class MinibatchDeviation(nn.Module):
         """(n, c, h, w) -> (n, c + 1, h, w)."""
         deviation = (x.var(0, correction=0) + 1e-8).sqrt().mean()
         return torch.cat([x, deviation.expand(len(x), 1, *x.shape[2:])], 1)
+
+
+def judged(grid: tuple[int, int, int]) -> list[nn.Module]:
+    """The end of a critic but for its last layer, (n, c, h, w) -> (n, c)."""
+    c = grid[0]
+    return [
+        MinibatchDeviation(), EqualConv(c + 1, c, 3), LeakyReLU(),
+        nn.Flatten(), EqualLinear(c * grid[1] * grid[2], c), LeakyReLU(), Times(c**-0.5),
+    ]  # fmt: skip

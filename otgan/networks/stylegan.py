@@ -13,9 +13,8 @@ from torch.nn.functional import conv2d
 from otgan.conditions import Condition
 from otgan.networks.blocks import Residual, Size, Smooth, channels, resolutions
 from otgan.networks.conditional import Conditioned
-from otgan.networks.equalised import EqualConv, EqualLinear, PixelNorm
+from otgan.networks.equalised import EqualConv, EqualLinear, PixelNorm, judged
 from otgan.networks.layers import Critic, Generator, LeakyReLU, final, value
-from otgan.networks.progan import judged
 
 
 class Mapping(Conditioned):
@@ -104,10 +103,9 @@ class Synthesis(nn.Module):
         super().__init__()
         self.grid = nn.Parameter(torch.randn(1, widths[0], *sizes[0]))
         self.first = Styled(widths[0], widths[0], latent)
-        self.layers = nn.ModuleList(
-            nn.ModuleList([Styled(a, b, latent, size), Styled(b, b, latent)])
-            for (a, b), size in zip(pairwise(widths), sizes[1:], strict=True)
-        )
+        pairs = list(zip(pairwise(widths), sizes[1:], strict=True))
+        self.rise = nn.ModuleList(Styled(a, b, latent, size) for (a, b), size in pairs)
+        self.stay = nn.ModuleList(Styled(b, b, latent) for (_, b), _ in pairs)
         self.paint = nn.ModuleList(Modulated(c, image, 1, latent, False) for c in widths)
         self.ups = nn.ModuleList(Smooth(size) for size in sizes[1:])
         self.bias = nn.Parameter(torch.zeros(image, 1, 1))
@@ -116,9 +114,9 @@ class Synthesis(nn.Module):
         """(n, latent) -> (n, c, h, w)."""
         x = self.first(self.grid.expand(len(w), -1, -1, -1), w)
         image = self.paint[0](x, w)
-        for up, layers, paint in zip(self.ups, self.layers, self.paint[1:], strict=True):
-            for layer in layers:
-                x = layer(x, w)
+        levels = zip(self.ups, self.rise, self.stay, self.paint[1:], strict=True)
+        for up, rise, stay, paint in levels:
+            x = stay(rise(x, w), w)
             image = up(image) + paint(x, w)
         return image + self.bias
 

@@ -13,7 +13,7 @@ from otgan.config import InputError
 from otgan.data import Samples, split
 from otgan.domain import Domain
 from otgan.geometry import Lp
-from otgan.networks import dcgan, mlp
+from otgan.networks import biggan, dcgan, mlp, progan, r3gan, resnet, stylegan
 from otgan.preprocess import Chart, Identity, Method, Scaling, Whitening
 from otgan.report.pictures import grid
 from otgan_domains.images.inception import Inception
@@ -89,6 +89,10 @@ def images(
             "dcgan": partial(dcgan, width=64 if small else 32),
             "plain-dcgan": partial(dcgan, width=64, depth=0),
             "mlp": mlp,
+            **{
+                builder.__name__: partial(builder, width=32 if small else 16)
+                for builder in (resnet, progan, stylegan, biggan, r3gan)
+            },
         },
         presets={
             "*": {"steps": 3000 if small else 20_000},
