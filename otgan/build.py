@@ -22,7 +22,19 @@ from otgan.domain import Domain
 from otgan.engine import Game, Schedule
 from otgan.networks import mlp
 from otgan.networks.committee import committee
-from otgan.objectives import OBJECTIVES
+from otgan.networks.heads import Autoencoder, Features, Points
+from otgan.objectives import (
+    DIVERGENCES,
+    OBJECTIVES,
+    FDivergence,
+    Head,
+    LeastSquares,
+    Margin,
+    Objective,
+    Sinkhorn,
+    Sliced,
+    Unrolled,
+)
 from otgan.views import Augmentation, Diffusion, Noise, View
 
 SAMPLE = 64
@@ -78,7 +90,12 @@ def networks(domain: Domain, config: Config, shape: tuple[int, ...]) -> tuple[nn
     name = config.network.name or next(iter(domain.networks))
     if name not in domain.networks:
         raise InputError(f"unknown network '{name}'{suggest(name, domain.networks)}")
-    told = condition(domain, config)
+    told, head = condition(domain, config), OBJECTIVES[config.objective.kind].head
+    if told and head in ("features", "none"):
+        raise InputError(
+            f"--objective {config.objective.kind} compares samples whatever their conditions: drop "
+            "--condition, or take an objective of critic values"
+        )
     ways = set() if told else {"generator_condition", "critic_condition"}
     ours = {"name", "committee", "look", *ways}
     chosen = config.network.model_dump(exclude=ours, exclude_none=True)
@@ -106,7 +123,14 @@ def networks(domain: Domain, config: Config, shape: tuple[int, ...]) -> tuple[nn
         generator, critic = make(shape)
         if config.network.committee > 1:
             critic = committee(config.network.look, shape, config.network.committee, member)
-        return generator, critic
+        latent = config.network.latent
+        heads: dict[Head, Callable[[], nn.Module]] = {
+            "value": lambda: critic,
+            "features": lambda: Features(critic, latent),
+            "autoencoder": lambda: Autoencoder(critic, make(shape)[0], latent, domain.geometry),
+            "none": Points,
+        }
+        return generator, heads[head]()
     except ValueError as error:
         raise InputError(str(error)) from None
 
@@ -128,6 +152,19 @@ def constraint(chosen: settings.Constraint, points: Tensor) -> Constraint:
     if chosen.kind == "clipping":
         return WeightClipping(chosen.bound)
     return SpectralNorm() if chosen.kind == "spectral-norm" else Constraint()
+
+
+def objective(chosen: settings.Objective) -> Objective:
+    """What the players minimise."""
+    makers: dict[str, Callable[[], Objective]] = {
+        "f-divergence": lambda: FDivergence(DIVERGENCES[chosen.divergence]),
+        "least-squares": lambda: LeastSquares(*chosen.labels),
+        "margin": lambda: Margin(chosen.margin),
+        "unrolled": lambda: Unrolled(chosen.ahead, chosen.ahead_rate),
+        "sinkhorn": lambda: Sinkhorn(chosen.blur),
+        "sliced": lambda: Sliced(chosen.projections),
+    }
+    return makers.get(chosen.kind, OBJECTIVES[chosen.kind])()
 
 
 def optimisers(chosen: settings.Optimiser) -> tuple[Callable, Callable]:
@@ -166,6 +203,11 @@ def view(domain: Domain, config: Config, held_back: Samples | None, fabric: Fabr
     """
     assert domain.train is not None
     chosen = config.smoothing
+    if chosen.kind == "diffusion" and OBJECTIVES[config.objective.kind].head != "value":
+        raise ValueError(
+            f"a diffusion follows the values of a critic, and --objective {config.objective.kind} "
+            "has none: try --smoothing noise"
+        )
     if chosen.kind == "noise":
         return Noise(chosen.std, chosen.anneal)
     if held_back is not None:
@@ -195,7 +237,7 @@ def game(domain: Domain, config: Config, fabric: Fabric) -> Game:
             critic,
             *optimisers(config.optimiser),
             geometry=domain.geometry,
-            objective=OBJECTIVES[config.objective](),
+            objective=objective(config.objective),
             constraint=constraint(config.constraint, _sample(domain, training, config, fabric)),
             schedule=Schedule(config.steps or UNKNOWN_STEPS, config.decay),
             view=view(domain, config, held_back, fabric),

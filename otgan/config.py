@@ -24,6 +24,24 @@ GeneratorCondition = Literal["concat", "norm"]
 Look = Literal["columns", "random", "channels", "patches"]
 CriticCondition = Literal["concat", "projection"]
 Policy = Literal["color", "translation", "cutout"]
+Kind = Literal[
+    "kantorovich",
+    "minimax",
+    "non-saturating",
+    "f-divergence",
+    "least-squares",
+    "hinge",
+    "margin",
+    "relativistic",
+    "relativistic-average",
+    "unrolled",
+    "sinkhorn",
+    "sliced",
+    "energy-distance",
+]
+Divergence = Literal[
+    "total-variation", "kl", "reverse-kl", "pearson", "squared-hellinger", "jensen-shannon"
+]
 
 
 class InputError(ValueError):
@@ -86,11 +104,34 @@ class Constraint(_Settings):
     weight: PositiveFloat | Literal["auto"] = Field(
         10.0, description="Penalty weight in ground-cost units of the chart; auto follows the data."
     )
-    pairs: Literal["real-fake", "real", "fake"] = Field(
-        "real-fake", description="Where slopes are charged."
+    pairs: Literal["real-fake", "real", "fake", "both", "noised"] = Field(
+        "real-fake",
+        description="Where slopes are charged: between real and generated points, at real ones "
+        "(R1), at generated ones (R2), at both, or from real to noised ones (DRAGAN).",
     )
     every: PositiveInt = Field(1, description="Charge every k-th critic step, k times as much.")
     bound: PositiveFloat = Field(0.01, description="Largest weight under clipping.")
+
+
+class Objective(_Settings):
+    """What the players minimise (docs/lineage.md)."""
+
+    kind: Annotated[Kind, arg(aliases=["--objective"])] = Field(
+        "kantorovich",
+        description="Losses of critic values; of reconstructions (margin), of learned features "
+        "(energy-distance); with no critic (sinkhorn, sliced).",
+    )
+    divergence: Divergence = Field("jensen-shannon", description="Of f-divergence.")
+    labels: tuple[float, float, float] = Field(
+        (0.0, 1.0, 1.0), description="Of least-squares: generated, real, what generators want."
+    )
+    margin: PositiveFloat = Field(1.0, description="Of margin, in chart units.")
+    ahead: PositiveInt = Field(5, description="Critic steps that unrolled looks ahead.")
+    ahead_rate: PositiveFloat = Field(0.1, description="Learning rate of these steps.")
+    blur: PositiveFloat = Field(
+        0.1, description="Of sinkhorn, as a share of the mean cost from real to generated points."
+    )
+    projections: PositiveInt = Field(100, description="Directions of sliced, at each step.")
 
 
 class Optimiser(_Settings):
@@ -136,9 +177,8 @@ class Config(_Settings):
     )
     seed: int = Field(0, ge=0, lt=2**32, description="Seed of weights, noise and shuffling.")
     batch_size: int = Field(64, ge=2, description="Samples a batch, all processes together.")
-    critic_steps: PositiveInt = Field(5, description="Critic steps for each generator step.")
-    objective: Literal["kantorovich", "minimax", "non-saturating"] = Field(
-        "kantorovich", description="What the players minimise."
+    critic_steps: NonNegativeInt = Field(
+        5, description="Critic steps for each generator step; 0 where there is no critic."
     )
     condition: tuple[str, ...] = Field(
         (), description="Attributes of the data that samples can be asked for."
@@ -166,6 +206,7 @@ class Config(_Settings):
     )
     strategy: str = Field("auto", description="Distributed strategy: auto, ddp, ...")
     network: Network = Network()
+    objective: Objective = Objective()
     constraint: Constraint = Constraint()
     optimiser: Optimiser = Optimiser()
     smoothing: Smoothing = Smoothing()
@@ -194,14 +235,14 @@ PRESETS: dict[str, dict[str, Any]] = {
     # Miyato et al. 2018, setting C, with the non-saturating objective.
     "sngan": {
         "constraint": {"kind": "spectral-norm"},
-        "objective": "non-saturating",
+        "objective": {"kind": "non-saturating"},
         "optimiser": _ADAM_DCGAN,
         "critic_steps": 1,
     },
     # Goodfellow et al. 2014 with the networks and rates of Radford, Metz, Chintala 2016.
     "gan": {
         "constraint": {"kind": "none"},
-        "objective": "non-saturating",
+        "objective": {"kind": "non-saturating"},
         "optimiser": _ADAM_DCGAN,
         "network": {"critic_norm": "batch"},
         "critic_steps": 1,

@@ -11,6 +11,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from otgan.geometry import Geometry, Lp, Potential
 from otgan.networks.conditional import Projection
+from otgan.networks.heads import Autoencoder, Features, Points
 from otgan.networks.layers import BATCH_NORMS, NORMS
 from otgan.networks.lipschitz import lipschitz
 
@@ -18,6 +19,18 @@ from otgan.networks.lipschitz import lipschitz
 def has_batch_norm(network: nn.Module) -> bool:
     """Whether the value at one sample depends on the rest of its batch."""
     return any(isinstance(m, BATCH_NORMS) for m in network.modules())
+
+
+def _refuse(network: nn.Module, kinds: tuple[type[nn.Module], ...], what: str) -> None:
+    if isinstance(network, kinds):
+        raise ValueError(f"{what}, and this objective has {_HEADS[type(network)]}: use 'none'")
+
+
+_HEADS = {
+    Points: "no critic",
+    Features: "a critic of features",
+    Autoencoder: "an autoencoder for a critic",
+}
 
 
 class Constraint:
@@ -63,6 +76,10 @@ class WeightClipping(Constraint):
 
     bound: float = 0.01
 
+    def build(self, network: nn.Module, geometry: Geometry) -> nn.Module:
+        _refuse(network, (Points,), "clipping needs weights")
+        return network
+
     @torch.no_grad()
     def project(self, critic: nn.Module) -> None:
         for module in critic.modules():
@@ -86,8 +103,10 @@ class SlopePenalty(Constraint):
             Mescheder et al. 2018). Secants can be charged one-sidedly only: most pairs of an
             optimal critic have slope below 1.
         weight: in ground-cost units, or "auto".
-        pairs: "real-fake"; "real" for slopes at real points and "fake" at generated ones, where
-            slopes are gradients.
+        pairs: "real-fake"; "real" for slopes at real points (R1), "fake" at generated ones (R2),
+            "both" for the sum of these charges (R3GAN, Huang et al. 2024), where slopes are
+            gradients; "noised" from a real point to a noised one (DRAGAN, Kodali et al. 2017: each
+            coordinate grows by up to half the deviation of the batch), where points can be noised.
         every: charge every k-th critic step, k times as much (lazy regularisation, Karras et al.
             2020).
     """
@@ -96,10 +115,11 @@ class SlopePenalty(Constraint):
 
     sided: Literal["one", "two", "zero"] = "two"
     weight: float | Literal["auto"] = 10.0
-    pairs: Literal["real-fake", "real", "fake"] = "real-fake"
+    pairs: Literal["real-fake", "real", "fake", "both", "noised"] = "real-fake"
     every: int = 1
 
     def build(self, network: nn.Module, geometry: Geometry) -> nn.Module:
+        _refuse(network, (Points, Features), "slopes are those of values")
         if has_batch_norm(network):
             raise ValueError(
                 "a slope penalty needs a critic whose value at a sample does not depend on the "
@@ -112,21 +132,35 @@ class SlopePenalty(Constraint):
                     f"{geometry!r} measures slopes as {geometry.slopes}s, of which most are below "
                     f"1 for an optimal critic: sided={self.sided!r} would bias it, use sided='one'"
                 )
-            if self.pairs != "real-fake":
+            if self.pairs in ("real", "fake", "both"):
                 raise ValueError(
                     f"pairs={self.pairs!r} charges slopes at single points, and {geometry!r} "
                     f"measures {geometry.slopes}s, which need two: use pairs='real-fake'"
                 )
+        if self.pairs == "noised" and not geometry.translation_invariant:
+            raise ValueError(
+                f"points of {geometry!r} cannot be noised: it is not known that d(x + v, y + v) = "
+                "d(x, y). Use pairs='real-fake'"
+            )
         return network
 
     def penalty(self, geometry: Geometry, f: Potential, x: Tensor, y: Tensor, step: int) -> Tensor:
         if step % self.every:
             return x.new_zeros(())
-        start, end = {"real-fake": (x, y), "real": (x, x), "fake": (y, y)}[self.pairs]
-        slope = geometry.slope(f, start, end)
-        excess = {"two": slope - 1, "one": (slope - 1).relu(), "zero": slope}[self.sided]
         weight = 10 * geometry.distance(x, y).detach() if self.weight == "auto" else self.weight
-        return self.every * (weight * excess.square()).mean()
+        charges = []
+        for start, end in self._pairs(x, y):
+            slope = geometry.slope(f, start, end)
+            excess = {"two": slope - 1, "one": (slope - 1).relu(), "zero": slope}[self.sided]
+            charges.append((weight * excess.square()).mean())
+        return self.every * torch.stack(charges).sum()
+
+    def _pairs(self, x: Tensor, y: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """Where slopes are charged, from and to, (n, *E) each."""
+        if self.pairs == "noised":
+            return [(x, x + 0.5 * x.std() * torch.rand_like(x))]
+        at = {"real-fake": [(x, y)], "real": [(x, x)], "fake": [(y, y)]}
+        return at["real"] + at["fake"] if self.pairs == "both" else at[self.pairs]
 
 
 @dataclass(frozen=True)
@@ -140,6 +174,7 @@ class SpectralNorm(Constraint):
     claim = "normalised, not certified"
 
     def build(self, network: nn.Module, geometry: Geometry) -> nn.Module:
+        _refuse(network, (Points,), "spectral normalisation needs weights")
         if not (isinstance(geometry, Lp) and geometry.p == 2):
             raise ValueError(
                 f"spectral normalisation bounds slopes in l2 and cannot bound them in "
@@ -174,4 +209,5 @@ class Certified(Constraint):
     points: Tensor | None = field(default=None, repr=False, compare=False)
 
     def build(self, network: nn.Module, geometry: Geometry) -> nn.Module:
+        _refuse(network, (Points, Features, Autoencoder), "a certificate is for a critic of values")
         return lipschitz(network, geometry, self.points)

@@ -14,9 +14,9 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from otgan.constraints import Constraint, has_batch_norm
+from otgan.constraints import Constraint
 from otgan.geometry import Geometry
-from otgan.objectives import Objective
+from otgan.objectives import CriticAt, Objective
 from otgan.views import View
 
 
@@ -24,8 +24,9 @@ from otgan.views import View
 class Record:
     """One generator step, as () tensors on the device: reading one waits for the device.
 
-    The critic's are means over its steps. gap is its mean difference on TRAINING batches as the
-    view shows them, penalty excluded, in chart units; `monitors` measures the one on held-out data.
+    The critic's are means over its steps, 0 where it has none. gap is its mean difference on
+    TRAINING batches as the view shows them, penalty excluded, in chart units; `monitors` measures
+    the one on held-out data.
     """
 
     step: int
@@ -65,12 +66,11 @@ class CriticLoss(nn.Module):
         super().__init__()
         self.critic, self.geometry, self.view = critic, geometry, view or View()
         self.objective, self.constraint = objective, constraint
-        self.together = not has_batch_norm(critic)
 
     def forward(
         self, x: Tensor, fake: Tensor, y: Tensor | None, step: int
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """The objective, the penalty, and the critic's mean difference (detached), each ().
+        """The objective, the penalty, and the objective's gap (detached), each ().
 
         Args:
             x, fake: real and generated points that share the conditions y, (n, *E); what follows
@@ -78,18 +78,9 @@ class CriticLoss(nn.Module):
             step: critic steps done so far.
         """
         x, fake = self.view(x), self.view(fake)
-
-        def f(points: Tensor) -> Tensor:
-            repeated = y if y is None else y.repeat(len(points) // len(y), *[1] * (y.dim() - 1))
-            return self.critic(points, repeated).float()
-
-        if self.together:
-            real_values, fake_values = f(self.geometry.join(x, fake)).split(len(x))
-        else:  # each batch has statistics of its own
-            real_values, fake_values = f(x), f(fake)
-        penalty = self.constraint.penalty(self.geometry, f, x, fake, step)
-        gap = (real_values.mean() - fake_values.mean()).detach()
-        return self.objective.critic(real_values, fake_values), penalty, gap
+        f = CriticAt(self.critic, self.geometry, y)
+        loss, gap = self.objective.critic_loss(f, x, fake)
+        return loss, self.constraint.penalty(self.geometry, f, x, fake, step), gap
 
 
 @dataclass
@@ -142,15 +133,16 @@ class Game:
             average_decay: decay of the generator's moving average per step; 0 averages nothing.
 
         Raises:
-            ValueError: the constraint refuses this critic or geometry, the view this geometry; a
-                distance is measured under a cost that is no metric.
+            ValueError: the constraint refuses this critic or geometry, the view or the objective
+                this geometry; critic steps without a critic, or a critic without.
         """
         view = view or View()
         view.check(geometry)
-        if objective.measures_distance and not geometry.metric:
+        objective.check(geometry)
+        if (objective.head == "none") != (critic_steps == 0):
             raise ValueError(
-                f"{geometry!r} is no metric, so transport under it has no one-potential dual: "
-                "compare samples with otgan.transport, or take a metric"
+                f"{type(objective).__name__} has {'no' if critic_steps else 'a'} critic, and "
+                f"critic_steps is {critic_steps}: it must be {'0' if critic_steps else 'more'}"
             )
         critic = constraint.build(critic, geometry)
         average = copy.deepcopy(fabric.to_device(generator)).eval()
@@ -209,9 +201,9 @@ def train(
             for group in optimiser.param_groups:
                 group["lr"] = group["initial_lr"] * game.schedule.rate(game.step)
 
-        logged = []
-        for k in range(game.critic_steps):
-            x, y = next(batches)
+        seen = [next(batches) for _ in range(max(1, game.critic_steps))]
+        logged = torch.zeros(3, device=fabric.device)
+        for k, (x, y) in enumerate(seen[: game.critic_steps]):
             with torch.no_grad():
                 fake = generator(source(len(x)), y)
             step = game.step * game.critic_steps + k
@@ -220,13 +212,15 @@ def train(
             fabric.backward(loss + penalty)
             game.critic_optimiser.step()
             game.constraint.project(critic)
-            logged.append(torch.stack([gap, penalty.detach(), loss.detach()]))
+            logged += torch.stack([gap, penalty.detach(), loss.detach()])
 
         for weight in trained:
             weight.requires_grad_(False)
+        x, y = seen[-1]
         fake = generator(source(len(x)), y)
         with fabric.autocast():
-            generator_loss = game.objective.generator(critic(game.view(fake), y).float())
+            f = CriticAt(critic, game.geometry, y, game.view)
+            generator_loss = game.objective.generator_loss(f, x, fake)
         game.generator_optimiser.zero_grad()
         fabric.backward(generator_loss)
         game.generator_optimiser.step()
@@ -235,7 +229,7 @@ def train(
 
         game.step += 1
         follow(game.average, generator, min(game.average_decay, game.step / (9 + game.step)))
-        gap, penalty, loss = torch.stack(logged).mean(0).unbind()
+        gap, penalty, loss = (logged / len(seen)).unbind()
         game.view.adapt(game, gap, fake.detach(), y)
         yield Record(game.step, gap, penalty, loss, generator_loss.detach())
 

@@ -16,6 +16,7 @@ from otgan.config import Config, InputError, RunError
 from otgan.data import floats
 from otgan.domain import Domain, find, load, restore, takes_state
 from otgan.metrics.features import Features, described
+from otgan.networks import heads
 from otgan.networks.lipschitz import shown
 from otgan.randomness import seeded
 from otgan.runs import Run
@@ -87,6 +88,8 @@ class Model:
         if tuple(x.shape[1:]) not in (shape, shape[1:] if shape[:1] == (1,) else shape):
             raise InputError(f"points of shape {tuple(x.shape[1:])} are not of shape {shape}")
         points = self.domain.chart.encode(floats(x).reshape(-1, *shape))
+        if isinstance(self.critic, heads.Features | heads.Points):
+            raise InputError("the run's objective has no critic of values: nothing scores points")
         if self.condition is not None and condition is None:
             raise InputError("the run is conditional: give the condition to score at")
         y = None if condition is None else self._asked(condition)

@@ -75,7 +75,7 @@ def test_presets_are_what_their_papers_say():
         assert penalised.constraint.weight == 10
         assert (penalised.optimiser.beta1, penalised.optimiser.beta2) == (0.0, 0.9)
     assert sngan.constraint.kind == "spectral-norm"
-    assert (gan.constraint.kind, gan.objective) == ("none", "non-saturating")
+    assert (gan.constraint.kind, gan.objective.kind) == ("none", "non-saturating")
 
 
 @pytest.mark.parametrize(

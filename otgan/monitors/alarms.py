@@ -85,7 +85,7 @@ class Slope:
             self.limit = 5.0
 
     def __call__(self, figures: Mapping[str, float]) -> str | None:
-        self.above = self.above + 1 if figures["slope"] > self.limit else 0
+        self.above = self.above + 1 if figures.get("slope", 0.0) > self.limit else 0
         if self.above != 2:
             return None
         return f"slope: the largest is {figures['slope']:.3g}, and should stay below {self.limit:g}"

@@ -47,6 +47,7 @@ class HeldOut:
       graph is projected before, so its value is certified whatever it was trained under.
     - `w_error`: its standard error, sqrt(var f(x) / n + var f(G(z)) / n).
     - `slope`: the largest slope found; the estimate is a lower bound only if no slope exceeds 1.
+      Absent where the critic gives no values.
     - `w_over_slope`: the estimate as if the critic were rescaled to largest slope 1.
     - `exact`: exact W1 between those generated and held-out points.
     - `exact_error`: an upper bound of its standard error: that of an optimal critic's mean
@@ -93,14 +94,14 @@ class HeldOut:
         critic = copy.deepcopy(game.critic)
         critic.train(has_batch_norm(critic))  # it was trained on the statistics of pure batches
         critic = shown(critic, geometry)
+        figures: dict[str, float] = {}
         with seeded(game.step, device):
             fake = generator(self.source(len(real)), y)
-            slope = largest_slope(f, real, fake, geometry)
-        values = f(real).float(), f(fake).float()
-        gap = (values[0].mean() - values[1].mean()).item()
-
-        figures = {"slope": slope}
+            if game.objective.head in ("value", "autoencoder"):
+                figures["slope"] = slope = largest_slope(f, real, fake, geometry)
         if game.objective.measures_distance:
+            values = f(real).float(), f(fake).float()
+            gap = (values[0].mean() - values[1].mean()).item()
             figures["w"] = self.unit * gap
             figures["w_error"] = self.unit * math.sqrt(
                 sum((v.var() / len(v)).item() for v in values)
