@@ -12,6 +12,7 @@ from torch import Tensor
 
 from otgan_domains.molecules.chemnet import chemnet
 from otgan_domains.molecules.fingerprints import morgan
+from otgan_domains.molecules.packing import canonical
 from otgan_domains.molecules.physchem import PROPERTIES, descriptors
 from otgan_domains.molecules.pieces import fragments, scaffold
 
@@ -24,22 +25,17 @@ def parsed(one: str | Chem.Mol | None) -> Chem.Mol | None:
         [True, False, False, False]
     """
     with rdBase.BlockLogs():
-        molecule = Chem.MolFromSmiles(one) if isinstance(one, str) else one and Chem.Mol(one)
-        if molecule is None or not molecule.GetNumAtoms():
+        if isinstance(one, str):
+            molecule = Chem.MolFromSmiles(one)
+        elif one is None or Chem.SanitizeMol(molecule := Chem.Mol(one), catchErrors=True):
             return None
-        return None if Chem.SanitizeMol(molecule, catchErrors=True) else molecule
+    return molecule if molecule is not None and molecule.GetNumAtoms() else None
 
 
-def canonical(molecule: Chem.Mol) -> str:
-    """Canonical SMILES without stereochemistry and isotopes, as GuacaMol compares molecules.
-
-    Example:
-        >>> canonical(Chem.MolFromSmiles("OC[C@@H](C)F"))
-        'CC(F)CO'
-    """
-    flat = Chem.Mol(molecule)
-    Chem.RemoveStereochemistry(flat)
-    return Chem.MolToSmiles(flat, isomericSmiles=False)
+def names(given: Iterable[str | Chem.Mol | None]) -> set[str]:
+    """Canonical SMILES of the valid ones, without stereochemistry."""
+    read = map(parsed, given)
+    return {canonical(molecule) for molecule in read if molecule is not None}
 
 
 class Molecules:
@@ -48,19 +44,23 @@ class Molecules:
     Args:
         valid: sanitised molecules.
         names: their canonical SMILES, without stereochemistry.
-        given: how many there were with the invalid ones.
+        places: of the valid ones among all that were given.
+        given: how many there were, with the invalid ones.
     """
 
-    def __init__(self, valid: Sequence[Chem.Mol], names: Sequence[str], given: int):
-        self.valid, self.names, self.given = valid, names, given
+    def __init__(
+        self, valid: Sequence[Chem.Mol], names: Sequence[str], places: Sequence[int], given: int
+    ):
+        self.valid, self.names, self.places, self.given = valid, names, places, given
 
     @classmethod
     def read(cls, given: Iterable[str | Chem.Mol | None]) -> Molecules:
         """From SMILES or RDKit molecules. Invalid: None, what RDKit does not parse or sanitise, and
         molecules without atoms. Several fragments are valid, as in MOSES and GuacaMol."""
         read = [parsed(one) for one in given]
+        places = [place for place, molecule in enumerate(read) if molecule is not None]
         valid = [molecule for molecule in read if molecule is not None]
-        return cls(valid, [canonical(molecule) for molecule in valid], len(read))
+        return cls(valid, [canonical(molecule) for molecule in valid], places, len(read))
 
     def __len__(self) -> int:
         """How many are valid."""
@@ -69,18 +69,22 @@ class Molecules:
     def __getitem__(self, places: Sequence[int]) -> Molecules:
         """Some of the valid ones, with what is computed of them already."""
         places = list(places)
-        some = Molecules(
-            [self.valid[i] for i in places], [self.names[i] for i in places], len(places)
-        )
+        valid, names = [self.valid[i] for i in places], [self.names[i] for i in places]
+        some = Molecules(valid, names, range(len(places)), len(places))
         for known in _EACH & self.__dict__.keys():
             some.__dict__[known] = self.__dict__[known][places]
         return some
 
     @cached_property
+    def firsts(self) -> list[int]:
+        """Which of the valid ones are not the same as one before."""
+        first = {name: k for k, name in reversed(list(enumerate(self.names)))}
+        return sorted(first.values())
+
+    @cached_property
     def distinct(self) -> Molecules:
         """The first of each."""
-        first = {name: place for place, name in reversed(list(enumerate(self.names)))}
-        return self[sorted(first.values())]
+        return self[self.firsts]
 
     @cached_property
     def bits(self) -> Tensor:

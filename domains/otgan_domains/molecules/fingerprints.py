@@ -29,7 +29,7 @@ def morgan(
     Example:
         >>> ethane, octane = map(Chem.MolFromSmiles, ("CC", "CCCCCCCC"))
         >>> morgan([ethane, octane]).sum(1), morgan([ethane, octane], counts=True).sum(1)
-        (tensor([2., 6.]), tensor([ 3., 19.]))
+        (tensor([2., 8.]), tensor([ 3., 22.]))
     """
     generator = rdFingerprintGenerator.GetMorganGenerator(radius=radius, fpSize=bits)
     one = generator.GetCountFingerprintAsNumPy if counts else generator.GetFingerprintAsNumPy
@@ -75,8 +75,8 @@ class Tanimoto(MetricSpace):
             return super().pairwise(x, y)
         _check(x, y)
         total = x.sum(1)[:, None] + y.sum(1)
-        shared = torch.zeros_like(total)
-        for level in range(1, int(min(x.amax(), y.amax())) + 1):
+        shared = x.clamp(max=1).to(total) @ y.clamp(max=1).to(total).T
+        for level in range(2, int(min(x.amax(), y.amax())) + 1):
             a, b = x >= level, y >= level
             there = a.any(0) & b.any(0)
             shared += a[:, there].to(total) @ b[:, there].to(total).T

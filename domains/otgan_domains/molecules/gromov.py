@@ -55,7 +55,8 @@ def fused_gromov_wasserstein(
     values = []
     for start in range(starts):
         G = _coupling(random, *M.shape) if start else None
-        value = fused_gromov_wasserstein2(M, C, D, alpha=share, G0=G, symmetric=True)
+        with np.errstate(invalid="ignore"):  # POT divides by a share of 0, for its log alone
+            value = fused_gromov_wasserstein2(M, C, D, alpha=share, G0=G, symmetric=True)
         values.append(float(value))
     return max(0.0, min(values))
 

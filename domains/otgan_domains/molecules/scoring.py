@@ -14,7 +14,7 @@ from otgan.config import InputError
 from otgan.metrics import compare
 from otgan.report.tables import number
 from otgan_domains.molecules import similarity as by
-from otgan_domains.molecules.collection import Molecules
+from otgan_domains.molecules.collection import Molecules, names
 from otgan_domains.molecules.filters import plain, unflagged
 from otgan_domains.molecules.fingerprints import Tanimoto
 
@@ -53,12 +53,12 @@ def table(smiles: Given, reference: Given, known: Mapping[str, Given], seed: int
         raise InputError(
             f"{made.given} generated and {len(real)} valid reference molecules: scores need 1 and 4"
         )
-    names = {name: set(Molecules.read(given).names) for name, given in known.items()}
+    sets = {name: names(given) for name, given in known.items()}
     real = real[np.random.default_rng(seed).permutation(len(real)).tolist()]
     half = len(real) // 2
-    values = counted(made, names) | filtered(made) | compared(made, real)
+    values = counted(made, sets) | filtered(made) | compared(made, real)
     one, other = real[range(half)], real[range(half, len(real))]
-    floors = counted(one, names) | filtered(one) | compared(one, other)
+    floors = counted(one, sets) | filtered(one) | compared(one, other)
     return {name: {"value": values[name], "floor": floors[name]} for name in values}
 
 
@@ -72,8 +72,8 @@ def counted(made: Molecules, known: Mapping[str, Collection[str]]) -> dict[str, 
         "unique@10k": by.unique(made, 10_000),
         "in one piece": _share("." not in name for name in made.names),
     }
-    for name, names in known.items():
-        novel = by.novel(made, names)
+    for name, others in known.items():
+        novel = by.novel(made, others)
         found[f"novel to {name}"] = novel
         found[f"valid, unique, novel to {name}"] = valid * unique * novel if valid else 0.0
     return found
