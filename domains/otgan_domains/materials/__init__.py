@@ -1,0 +1,1 @@
+"""Materials: new compositions that could exist."""
