@@ -66,6 +66,28 @@ def test_the_value_is_that_of_the_program_on_all_pairs(lengths, kinds):
         assert (found.potential @ (a - b)).item() == pytest.approx(found.lower, **close)
 
 
+def moved(edges, geometry):
+    """What leaves each node along the edges less what arrives."""
+    out = torch.zeros(geometry.nodes, dtype=torch.float64)
+    out.index_add_(0, geometry.edges[:, 0], edges)
+    return out.index_add_(0, geometry.edges[:, 1], -edges)
+
+
+@pytest.mark.parametrize("lengths", ["unit", "irrational"])
+@pytest.mark.parametrize("few", [True, False])
+def test_the_flow_on_edges_moves_one_measure_to_the_other_at_w1(few, lengths, monkeypatch):
+    monkeypatch.setattr("otgan.transport.flow.few_with_mass", lambda *_: few)
+    for seed in range(15):
+        rng = np.random.default_rng(seed)
+        geometry = graph(rng, lengths)
+        a, b = pair(rng, geometry.nodes, ("7 points", "all nodes"))
+        edges = flow(a, b, geometry).edges
+        torch.testing.assert_close(moved(edges, geometry), a - b, rtol=0, atol=1e-14)
+        cost = (edges.abs() @ torch.tensor(geometry.paths.lengths)).item()
+        assert cost == pytest.approx(all_pairs(a, b, geometry), rel=1e-9)
+        torch.testing.assert_close(flow(b, a, geometry).edges.abs().sum(), edges.abs().sum())
+
+
 def test_trees_need_no_solver(monkeypatch):
     monkeypatch.setattr(integer_flow, "_solve", None)
     rng = np.random.default_rng(0)
@@ -99,10 +121,12 @@ def test_both_solvers_agree_and_both_prove_it(kinds):
     a, b = pair(rng, 300, kinds)
     excess = (a - b).numpy()
     found = {solver: solver(geometry.paths, excess) for solver in (beckmann, by_distances)}
-    for potential, upper in found.values():
+    for potential, upper, route in found.values():
         potential, _ = geometry.paths.envelope(potential)
         assert potential @ excess == pytest.approx(upper, rel=1e-12)
         assert upper == pytest.approx(found[beckmann][1], rel=1e-12)
+        assert np.abs(route()) @ geometry.paths.lengths == pytest.approx(upper, rel=1e-12)
+        np.testing.assert_allclose(route(), found[beckmann][2](), atol=1e-12)
 
 
 @pytest.mark.parametrize("solver", [beckmann, by_distances])
@@ -134,7 +158,7 @@ def test_mass_in_common_stays():
     assert flow(a + common, b + common, geometry).lower == pytest.approx(flow(a, b, geometry).lower)
     same = flow(a, a, geometry)
     assert (same.lower, same.upper, same.gap) == (0, 0, 0)
-    assert not same.potential.any()
+    assert not same.potential.any() and not same.edges.any()
 
 
 def test_mass_and_length_have_units():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cached_property
 from itertools import count
+from typing import Any
 
 import numpy as np
 from scipy.sparse import coo_array, csgraph, csr_array
@@ -67,7 +68,7 @@ class Paths:
     def matched(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         """Distances of matched pairs, (n,), (n,) -> (n,)."""
         result = np.empty(len(x))
-        for pairs, row, end, distance, _ in self._pairs(x, y):
+        for pairs, row, end, distance, *_ in self._pairs(x, y):
             result[pairs] = distance[row, end]
         return result
 
@@ -77,18 +78,18 @@ class Paths:
         -1 where there is none, since x = y or since the two are not connected.
         """
         result = np.full(len(x), -1)
-        for pairs, row, end, _, before in self._pairs(x, y):
-            walking, node = np.arange(len(end)), end
-            for step in count(1):  # reservoir sampling: the k-th edge is kept with probability 1/k
-                previous = before[row[walking], node]
-                on = previous >= 0
-                walking, node, previous = walking[on], node[on], previous[on]
-                if not len(walking):
-                    break
-                kept = rng.random(len(walking)) * step < 1
-                result[pairs[walking[kept]]] = self.edge(node[kept], previous[kept])
-                node = previous
+        for step, pairs, edge, _ in self._steps(x, y):  # reservoir sampling: the k-th edge is
+            kept = rng.random(len(pairs)) * step < 1  # kept with probability 1/k
+            result[pairs[kept]] = edge[kept]
         return result
+
+    def carry(self, x: np.ndarray, y: np.ndarray, mass: np.ndarray) -> np.ndarray:
+        """The flow that takes masses from x to y along shortest paths, (n,), (n,), (n,) -> (m,),
+        from the lower to the higher node of every edge."""
+        flow = np.zeros(len(self.ends))
+        for _, pairs, edge, forward in self._steps(x, y):
+            np.add.at(flow, edge, np.where(forward, 1, -1) * mass[pairs])
+        return flow
 
     def edge(self, u: np.ndarray, v: np.ndarray) -> np.ndarray:
         """The numbers of the edges between neighbours, (n,), (n,) -> (n,)."""
@@ -123,12 +124,31 @@ class Paths:
         slack = 1e-6 * (values[given].max() - low)
         return found, np.where(values <= found + slack, itself, root)
 
-    def _pairs(self, x: np.ndarray, y: np.ndarray) -> Iterator[tuple[np.ndarray, ...]]:
-        """Matched pairs by the tree that holds their path: pairs, row, end, distance, before."""
+    def _steps(self, x: np.ndarray, y: np.ndarray) -> Iterator[tuple[Any, ...]]:
+        """Shortest paths of matched pairs, an edge of each at a time.
+
+        Yields:
+            which edge it is, from 1; of which pairs; the edges; whether x to y is from low to high.
+        """
+        for pairs, row, end, _, before, swapped in self._pairs(x, y):
+            walking, node = np.arange(len(end)), end
+            for step in count(1):
+                previous = before[row[walking], node]
+                on = previous >= 0
+                walking, node, previous = walking[on], node[on], previous[on]
+                if not len(walking):
+                    break
+                yield step, pairs[walking], self.edge(node, previous), (previous < node) ^ swapped
+                node = previous
+
+    def _pairs(self, x: np.ndarray, y: np.ndarray) -> Iterator[tuple[Any, ...]]:
+        """Matched pairs by the tree that holds their path: pairs, row, end, distance, before, and
+        whether the tree is one from y."""
         sources, row = np.unique(x, return_inverse=True)
-        if len(np.unique(y)) < len(sources):
+        swapped = len(np.unique(y)) < len(sources)
+        if swapped:
             x, y = y, x
             sources, row = np.unique(x, return_inverse=True)
         for chosen, distance, before in self.trees(sources):
             pairs = np.flatnonzero((row >= chosen.start) & (row < chosen.stop))
-            yield pairs, row[pairs] - chosen.start, y[pairs], distance, before
+            yield pairs, row[pairs] - chosen.start, y[pairs], distance, before, swapped

@@ -7,6 +7,8 @@ say which edges are used; potential and cost are then computed for the true mass
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from scipy.sparse import coo_array, csgraph
 
@@ -14,15 +16,18 @@ from otgan.geometry.paths import Paths
 from otgan.transport.integer_flow import cheapest
 
 
-def beckmann(paths: Paths, excess: np.ndarray) -> tuple[np.ndarray, float]:
+def beckmann(
+    paths: Paths, excess: np.ndarray
+) -> tuple[np.ndarray, float, Callable[[], np.ndarray]]:
     """The cheapest flow that evens out the excess, which is balanced in every component.
 
     Args:
         excess: mass to be moved away, (nodes,).
 
     Returns:
-        the potential, (nodes,), infinite at nodes that the flow does not touch; and what a flow
-        for exactly this excess costs, an upper bound of W1.
+        the potential, (nodes,), infinite at nodes that the flow does not touch; what a flow for
+        exactly this excess costs, an upper bound of W1; and () -> that flow, (m,), from the lower
+        to the higher node of every edge.
 
     Raises:
         RuntimeError: the solver stopped before the optimum.
@@ -45,7 +50,7 @@ def beckmann(paths: Paths, excess: np.ndarray) -> tuple[np.ndarray, float]:
     low, high = paths.ends.T
     left = excess - np.bincount(low, flow, paths.nodes) + np.bincount(high, flow, paths.nodes)
     flow[edge] += out * _up(left, node, parent)[node]
-    return potential, float(np.abs(flow) @ paths.lengths)
+    return potential, float(np.abs(flow) @ paths.lengths), lambda: flow
 
 
 def _heaviest(labels: np.ndarray, excess: np.ndarray) -> np.ndarray:

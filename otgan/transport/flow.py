@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property, partial
 
 import numpy as np
 import torch
@@ -33,11 +35,20 @@ class Flow:
         value: (), differentiable in a and b.
         upper: the cost of a flow.
         potential: an optimal critic, (nodes,).
+        route: () -> mass that moves along each edge, (m,).
     """
 
     value: Tensor
     upper: float
     potential: Tensor
+    route: Callable[[], np.ndarray] = field(repr=False, compare=False)
+
+    @cached_property
+    def edges(self) -> Tensor:
+        """Mass that moves along each edge, from `geometry.edges[:, 0]` to `[:, 1]`, negative the
+        other way, (m,): what leaves a node less what arrives is a - b there, and sum |edges| *
+        lengths is `upper`. Found at the first call, by Dijkstra again where distances were used."""
+        return torch.from_numpy(self.route()).to(self.potential.device)
 
     @property
     def lower(self) -> float:
@@ -68,20 +79,20 @@ def flow(a: Tensor, b: Tensor, geometry: GraphMetric) -> Flow:
     Example:
         >>> line = GraphMetric([[0, 1], [1, 2]], [2.0, 3.0])
         >>> found = flow(torch.tensor([1.0, 0.0, 0.0]), torch.tensor([0.0, 0.5, 0.5]), line)
-        >>> found.value.item(), found.gap, found.potential.tolist()
-        (3.5, 0.0, [5.0, 3.0, 0.0])
+        >>> found.value.item(), found.gap, found.potential.tolist(), found.edges.tolist()
+        (3.5, 0.0, [5.0, 3.0, 0.0], [1.0, 0.5])
     """
     excess, paths = _excess(a, b, geometry), geometry.paths
     if excess.any():
         solver = by_distances if few_with_mass(paths, excess) else beckmann
-        potential, upper = solver(paths, excess)
+        potential, upper, route = solver(paths, excess)
         potential, _ = paths.envelope(potential)
         potential -= potential.min()
     else:
-        potential, upper = np.zeros(paths.nodes), 0.0
+        potential, upper, route = np.zeros(paths.nodes), 0.0, partial(np.zeros, len(paths.ends))
     f = torch.from_numpy(potential).to(a.device)
     value = torch.tensor(potential @ excess, device=a.device)
-    return Flow(through(b, -f, through(a, f, value)), upper, f)
+    return Flow(through(b, -f, through(a, f, value)), upper, f, route)
 
 
 def histogram(x: Tensor, geometry: GraphMetric, weights: Tensor | None = None) -> Tensor:
@@ -155,11 +166,16 @@ def few_with_mass(paths: Paths, excess: np.ndarray) -> bool:
     return min(x, y) <= 8 * across and len(paths.ends) * across > 1 << 22
 
 
-def by_distances(paths: Paths, excess: np.ndarray) -> tuple[np.ndarray, float]:
-    """The same as `beckmann` by the network simplex on a table of distances; one component."""
+def by_distances(
+    paths: Paths, excess: np.ndarray
+) -> tuple[np.ndarray, float, Callable[[], np.ndarray]]:
+    """The same as `beckmann` by the network simplex on a table of distances; one component. The
+    flow is routed along shortest paths when it is called for."""
     x, y = np.flatnonzero(excess > 0), np.flatnonzero(excess < 0)
     cost = torch.from_numpy(np.ascontiguousarray(paths.table(x, y)))
     best = simplex(cost, torch.from_numpy(excess[x]), torch.from_numpy(-excess[y]))
     potential = np.full(paths.nodes, np.inf)
     potential[y] = best.g.numpy()
-    return potential, float((best.plan * cost).sum())
+    i, j = (best.plan > 0).numpy().nonzero()
+    route = partial(paths.carry, x[i], y[j], best.plan[i, j].numpy())
+    return potential, float((best.plan * cost).sum()), route
