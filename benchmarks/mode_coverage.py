@@ -13,9 +13,9 @@ stacked digits
           26,000 samples; a sample has quality if it is sure of all three by .9. `data` is what the
           same judge says of held-out digits, stacked. W1 over its floor, 500 images each.
 
-Presets are as they are but for SETTINGS, the same for all. Every seed in the first run, three for
-those in OFTEN; --scale is a factor on the steps. Seconds are of one core. Rows of the file are not
-measured again.
+Presets are as they are but for SETTINGS, the same for all (dense networks have no normalisation).
+One seed for all, --seeds for those in OFTEN; --scale is a factor on the steps. Seconds are
+of one core. Rows of the file are not measured again.
 """
 
 import argparse
@@ -48,7 +48,13 @@ SETTINGS = {
         "steps": 1000,
         "batch_size": 128,
         "optimiser": {"rate": 1e-3},
-        "network": {"latent": 2, "width": 128, "depth": 3, "generator_norm": "none"},
+        "network": {
+            "latent": 2,
+            "width": 128,
+            "depth": 3,
+            "generator_norm": "none",
+            "critic_norm": "none",
+        },
     },
     STACKED: {
         "steps": 1000,
