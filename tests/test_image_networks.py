@@ -2,7 +2,7 @@
 
 import copy
 import math
-from itertools import pairwise
+from itertools import islice, pairwise
 
 import pytest
 import torch
@@ -293,6 +293,52 @@ def test_what_has_not_come_in_yet_is_not_trained():
     assert all(p.grad is None for stage in growing.stages[1:] for p in stage.parameters())
     assert all(p.grad is not None for p in growing.stages[0].parameters())
     assert all(torch.equal(v, before[k]) for k, v in generator.state_dict().items())
+
+
+def test_a_growing_run_resumes_bit_for_bit():
+    """In the middle of a phase, into networks that are elsewhere."""
+    data = list(islice(endless((1, 16, 16)), 14))
+
+    def fresh(seed=0):
+        networks = built(progan, (1, 16, 16), phases=(2, 4))
+        torch.manual_seed(seed)
+        return game(Lp(2), SlopePenalty("one"), networks=networks, steps=14, critic_steps=1)
+
+    def source(n):
+        return torch.randn(n, 8)
+
+    whole = fresh()
+    list(train(whole, iter(data), source))
+    first = fresh()
+    list(islice(train(first, iter(data), source), 4))
+    state, random = copy.deepcopy(first.state_dict()), torch.get_rng_state()
+    second = fresh(seed=1)
+    list(islice(train(second, iter(data), source), 9))
+    second.load_state_dict(state)
+    torch.set_rng_state(random)
+    list(train(second, iter(data[4:]), source))
+    for part in ("generator", "critic", "average"):
+        theirs = getattr(whole, part).state_dict()
+        for name, value in getattr(second, part).state_dict().items():
+            assert torch.equal(value, theirs[name]), (part, name)
+    for network in (whole.generator, whole.critic, whole.average):
+        (growth,) = (m for m in network.modules() if isinstance(m, Growth))
+        assert growth.step == 13 and growth.now() == (2, 0.75)
+    start = built(progan, (1, 16, 16), phases=(2, 4))[0].state_dict()
+    moved = {
+        k for k, v in whole.generator.module.state_dict().items() if not torch.equal(v, start[k])
+    }
+    assert any(".stages.2." in k for k in moved)  # resolutions that came in learn
+
+
+def test_deviations_of_real_and_generated_batches_do_not_mix():
+    _, critic = built(progan)
+    nn.init.normal_(critic[-1].weight)
+    done = game(Lp(2), SlopePenalty("one"), networks=(built(progan)[0], critic))
+    x, fake = torch.rand(8, 2, 16, 16), -torch.rand(8, 2, 16, 16)
+    _, _, gap = done.critic_loss(x, fake, None, 0)
+    apart = done.critic(x, None).mean() - done.critic(fake, None).mean()
+    torch.testing.assert_close(gap, apart.detach(), rtol=1e-4, atol=1e-5)
 
 
 # The style-based generator
