@@ -16,7 +16,7 @@ from torch.optim import Optimizer
 
 from otgan.constraints import Constraint
 from otgan.geometry import Geometry
-from otgan.networks.layers import set_step
+from otgan.networks.controls import set_step
 from otgan.objectives import CriticAt, Objective
 from otgan.views import View
 
