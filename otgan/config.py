@@ -17,6 +17,8 @@ from pydantic import (
 )
 from tyro.conf import arg
 
+from otgan.presets import PRESETS
+
 Norm = Literal["none", "batch", "layer", "instance"]
 
 
@@ -210,46 +212,6 @@ class Config(_Settings):
     constraint: Constraint = Constraint()
     optimiser: Optimiser = Optimiser()
     smoothing: Smoothing = Smoothing()
-
-
-_ADAM_DCGAN = {"rate": 2e-4, "beta1": 0.5, "beta2": 0.999}
-
-PRESETS: dict[str, dict[str, Any]] = {
-    # Gulrajani et al. 2017; ours adds the moving average and the decay.
-    "wgan-gp": {},
-    # Petzka, Fischer, Lukovnikov 2018.
-    "wgan-lp": {"constraint": {"sided": "one"}},
-    # Anil, Lucas, Grosse 2019, with the layers of networks.lipschitz.
-    "certified": {
-        "constraint": {"kind": "certified"},
-        "optimiser": {"critic_rate": 5e-3, "beta2": 0.99},
-    },
-    # Arjovsky, Chintala, Bottou 2017, algorithm 1: clipping, RMSprop, DCGAN without sigmoid.
-    "wgan": {
-        "constraint": {"kind": "clipping"},
-        "optimiser": {"name": "rmsprop", "rate": 5e-5},
-        "network": {"critic_norm": "batch"},
-        "average": 0.0,
-        "decay": 0.0,
-    },
-    # Miyato et al. 2018, setting C, with the non-saturating objective.
-    "sngan": {
-        "constraint": {"kind": "spectral-norm"},
-        "objective": {"kind": "non-saturating"},
-        "optimiser": _ADAM_DCGAN,
-        "critic_steps": 1,
-    },
-    # Goodfellow et al. 2014 with the networks and rates of Radford, Metz, Chintala 2016.
-    "gan": {
-        "constraint": {"kind": "none"},
-        "objective": {"kind": "non-saturating"},
-        "optimiser": _ADAM_DCGAN,
-        "network": {"critic_norm": "batch"},
-        "critic_steps": 1,
-        "average": 0.0,
-        "decay": 0.0,
-    },
-}
 
 
 def resolve(

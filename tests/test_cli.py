@@ -102,7 +102,7 @@ def entries():
     with contextlib.redirect_stdout(text), contextlib.suppress(SystemExit):
         main(["train", "images", "--help"])
     lines = re.sub(r"[│╭╰─╮╯]", " ", text.getvalue())
-    parts = re.split(r"^\s+(?:-h, |--\w+ {[\w,]+}, )?(--[\w.-]+)", lines, flags=re.MULTILINE)
+    parts = re.split(r"^\s+(?:-h, |--\w+ {[\w,\s-]+}, )?(--[\w.-]+)", lines, flags=re.MULTILINE)
     return {
         flag: " ".join(said.split()) for flag, said in zip(parts[1::2], parts[2::2], strict=True)
     }

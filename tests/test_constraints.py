@@ -9,7 +9,7 @@ from torch import nn
 
 from otgan.config import Constraint as Settings
 from otgan.constraints import Certified, SlopePenalty, SpectralNorm, WeightClipping
-from otgan.geometry import Lp, MetricSpace, Power
+from otgan.geometry import Angles, Lp, MetricSpace, Power
 from otgan.networks import dcgan, mlp
 from otgan.objectives import NonSaturating
 
@@ -79,6 +79,39 @@ def test_pairs_at_single_points_charge_there(pairs, where):
     assert found.item() == pytest.approx(2.0 * where)  # the slope there is ||z||
 
 
+def test_slopes_at_both_kinds_of_points_are_the_sum_of_both_charges():
+    """R1 and R2 together, of a critic whose slope is the distance from 0."""
+    x, y = torch.full((4, 1), 2.0), torch.full((4, 1), 3.0)
+    both = SlopePenalty("zero", 0.5, "both")
+    found = both.penalty(Lp(2), lambda z: z.square().sum(1) / 2, x, y, 0)
+    assert found.item() == pytest.approx(0.5 * (4 + 9))
+
+
+def test_noised_pairs_charge_near_real_points_and_nowhere_else():
+    """DRAGAN: from each point up to half the deviation of the batch in every coordinate."""
+    torch.manual_seed(0)
+    x, y, seen = 3 * torch.randn(500, 2), torch.full((500, 2), torch.nan), []
+
+    def f(z):
+        seen.append(z.detach() - x)
+        return z.sum(1)
+
+    found = SlopePenalty("two", 1.0, "noised").penalty(Lp(2), f, x, y, 0)
+    assert found.item() == pytest.approx((2**0.5 - 1) ** 2)  # the slope of the sum
+    moved = seen[0] / x.std()
+    assert 0 <= moved.min() < 0.02 and 0.4 < moved.max() <= 0.5
+    assert moved.mean().item() == pytest.approx(1 / 8, abs=0.01)  # two uniform factors of 1/2
+
+
+def test_points_that_cannot_be_noised_are_refused():
+    with pytest.raises(ValueError, match="cannot be noised"):
+        SlopePenalty("one", pairs="noised").build(nn.Linear(1, 1), Discrete())
+    torus = Angles()
+    SlopePenalty("one", pairs="noised").build(nn.Linear(1, 1), torus)
+    with pytest.raises(ValueError, match="sided='one'"):
+        SlopePenalty("two", pairs="noised").build(nn.Linear(1, 1), torus)
+
+
 @pytest.mark.parametrize("shape", [(3,), (1, 8, 8)])
 @pytest.mark.parametrize("sided", ["one", "two", "zero"])
 def test_batch_normalisation_in_the_critic_is_refused(shape, sided):
@@ -104,7 +137,7 @@ def test_secants_are_charged_one_sidedly_only(sided):
     SlopePenalty("one").build(nn.Linear(1, 1), Discrete())
 
 
-@pytest.mark.parametrize("pairs", ["real", "fake"])
+@pytest.mark.parametrize("pairs", ["real", "fake", "both"])
 def test_secants_need_two_points(pairs):
     with pytest.raises(ValueError, match="real-fake"):
         SlopePenalty("one", pairs=pairs).build(nn.Linear(1, 1), Discrete())
