@@ -11,14 +11,22 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from otgan.geometry import Geometry, Lp, Potential
 from otgan.networks.conditional import Projection
+from otgan.networks.equalised import MinibatchDeviation
 from otgan.networks.heads import Autoencoder, Features, Points
 from otgan.networks.layers import BATCH_NORMS, NORMS
 from otgan.networks.lipschitz import lipschitz
 
 
 def has_batch_norm(network: nn.Module) -> bool:
-    """Whether the value at one sample depends on the rest of its batch."""
+    """Whether samples are normalised by their batch."""
     return any(isinstance(m, BATCH_NORMS) for m in network.modules())
+
+
+def has_batch_statistics(network: nn.Module) -> bool:
+    """Whether the value at one sample depends on the rest of its batch."""
+    return has_batch_norm(network) or any(
+        isinstance(m, MinibatchDeviation) for m in network.modules()
+    )
 
 
 def _refuse(network: nn.Module, kinds: tuple[type[nn.Module], ...], what: str) -> None:

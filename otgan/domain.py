@@ -24,8 +24,9 @@ from otgan.report.files import save_array
 from otgan.report.pictures import scatter
 
 Builder = Callable[..., tuple[nn.Module, nn.Module]]
-"""(shape, bounds, *, latent, width, depth, generator_norm, critic_norm) -> generator, critic; one
-that can be conditional takes condition, generator_condition and critic_condition too."""
+"""(shape, bounds, *, latent, ...) -> generator, critic; of the settings of `config.Network` it gets
+those that it names, such as width, depth, generator_norm, critic_norm. One that can be conditional
+takes condition too."""
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from torch.optim import Optimizer
 
 from otgan.constraints import Constraint
 from otgan.geometry import Geometry
+from otgan.networks.controls import set_step
 from otgan.objectives import CriticAt, Objective
 from otgan.views import View
 
@@ -200,6 +201,8 @@ def train(
         for optimiser in (game.generator_optimiser, game.critic_optimiser):
             for group in optimiser.param_groups:
                 group["lr"] = group["initial_lr"] * game.schedule.rate(game.step)
+        for network in (generator, critic):
+            set_step(network, game.step)
 
         seen = [next(batches) for _ in range(max(1, game.critic_steps))]
         logged = torch.zeros(3, device=fabric.device)

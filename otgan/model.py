@@ -17,6 +17,7 @@ from otgan.data import floats
 from otgan.domain import Domain, find, load, restore, takes_state
 from otgan.metrics.features import Features, described
 from otgan.networks import heads
+from otgan.networks.controls import set_truncation
 from otgan.networks.lipschitz import shown
 from otgan.randomness import seeded
 from otgan.runs import Run
@@ -38,22 +39,29 @@ class Model:
         n: int,
         seed: int | None = None,
         condition: str | Mapping[str, Any] | Sequence[str] | None = None,
+        truncation: float | None = None,
     ) -> Tensor:
         """New samples in data units, (n, *E); the same ones for the same seed.
 
         Args:
             condition: what to ask for, "3", "label=3,angle=20" or a mapping; several: n of each,
                 one after another. If not given, conditions are drawn from the training data.
+            truncation: positive; the smaller, the more typical and the less varied. A style-based
+                generator draws styles to their mean by this factor (Karras et al. 2019, appendix
+                B), for others no noise is beyond it (Brock et al. 2019, section 3.1).
 
         Raises:
-            InputError: a condition that was not in training, or of a run that has none.
+            InputError: a condition that was not in training, or of a run that has none; a
+                truncation that is not positive.
         """
+        if truncation is not None and not truncation > 0:
+            raise InputError(f"--truncation is a positive number, got {truncation}")
         y = None
         if condition is not None:
             several = [condition] if isinstance(condition, str | Mapping) else condition
             y = torch.stack([self._asked(one) for one in several]).repeat_interleave(n, 0)
             n = len(y)
-        return self.domain.chart.decode(self._generate(n, seed, y)).cpu()
+        return self.domain.chart.decode(self._generate(n, seed, y, truncation)).cpu()
 
     @torch.no_grad()
     def rows(self, n: int) -> tuple[Tensor, int | None]:
@@ -250,12 +258,23 @@ class Model:
         return {"generator": self.generator, "critic": self.critic, "chart": self.domain.chart}
 
     @torch.no_grad()
-    def _generate(self, n: int, seed: int | None = None, y: Tensor | None = None) -> Tensor:
+    def _generate(
+        self,
+        n: int,
+        seed: int | None = None,
+        y: Tensor | None = None,
+        truncation: float | None = None,
+    ) -> Tensor:
         """n points in chart coordinates, at conditions (n, k) where the run has one."""
         weight = next(self.generator.parameters())
         latent = self.spec["config"]["network"]["latent"]
+        truncates = set_truncation(self.generator, truncation or 1.0)
+        most = None if truncates else truncation
         with nullcontext() if seed is None else seeded(seed, weight.device):
-            z = torch.randn(n, latent).to(weight)
+            z = torch.randn(n, latent)
+            if most is not None:
+                nn.init.trunc_normal_(z, a=-most, b=most)
+            z = z.to(weight)
             if self.condition is not None and y is None:
                 known = torch.tensor(self.spec["conditions"])
                 y = known[torch.randint(len(known), (n,))]

@@ -2,25 +2,29 @@
 
 import copy
 import math
-from itertools import pairwise
+from itertools import islice, pairwise
 
+import numpy as np
 import pytest
 import torch
+from conftest import PIXELS
 from duel import game
 from torch import nn
 from torch.nn.functional import interpolate
 
+import otgan
+from otgan.cli import main
 from otgan.conditions import Attribute, Condition
-from otgan.config import Network
+from otgan.config import InputError, Network
 from otgan.constraints import Certified, SlopePenalty, SpectralNorm
 from otgan.engine import train
 from otgan.geometry import Lp
 from otgan.networks import biggan, dcgan, progan, r3gan, resnet, stylegan
 from otgan.networks.biggan import orthogonally
 from otgan.networks.blocks import Attention, Down, Residual, Up, resolutions
+from otgan.networks.controls import set_step
 from otgan.networks.equalised import EqualConv, EqualLinear, MinibatchDeviation, PixelNorm
 from otgan.networks.growing import Growth
-from otgan.networks.layers import set_step
 from otgan.networks.stylegan import Mapping, Modulated, Styled
 
 NETWORKS = [biggan, dcgan, progan, r3gan, resnet, stylegan]
@@ -295,6 +299,58 @@ def test_what_has_not_come_in_yet_is_not_trained():
     assert all(torch.equal(v, before[k]) for k, v in generator.state_dict().items())
 
 
+def test_growing_under_a_slope_penalty_at_odd_sizes():
+    done = played(progan, (2, 9, 17), 4, phases=(1, 2))
+    assert all(weight.isfinite().all() for weight in done.critic.parameters())
+    assert done.average(torch.randn(2, 8)).shape == (2, 2, 9, 17)
+
+
+def test_a_growing_run_resumes_bit_for_bit():
+    """In the middle of a phase, into networks that are elsewhere."""
+    data = list(islice(endless((1, 16, 16)), 14))
+
+    def fresh(seed=0):
+        networks = built(progan, (1, 16, 16), phases=(2, 4))
+        torch.manual_seed(seed)
+        return game(Lp(2), SlopePenalty("one"), networks=networks, steps=14, critic_steps=1)
+
+    def source(n):
+        return torch.randn(n, 8)
+
+    whole = fresh()
+    list(train(whole, iter(data), source))
+    first = fresh()
+    list(islice(train(first, iter(data), source), 4))
+    state, random = copy.deepcopy(first.state_dict()), torch.get_rng_state()
+    second = fresh(seed=1)
+    list(islice(train(second, iter(data), source), 9))
+    second.load_state_dict(state)
+    torch.set_rng_state(random)
+    list(train(second, iter(data[4:]), source))
+    for part in ("generator", "critic", "average"):
+        theirs = getattr(whole, part).state_dict()
+        for name, value in getattr(second, part).state_dict().items():
+            assert torch.equal(value, theirs[name]), (part, name)
+    for network in (whole.generator, whole.critic, whole.average):
+        (growth,) = (m for m in network.modules() if isinstance(m, Growth))
+        assert growth.step == 13 and growth.now() == (2, 0.75)
+    start = built(progan, (1, 16, 16), phases=(2, 4))[0].state_dict()
+    moved = {
+        k for k, v in whole.generator.module.state_dict().items() if not torch.equal(v, start[k])
+    }
+    assert any(".stages.2." in k for k in moved)  # resolutions that came in learn
+
+
+def test_deviations_of_real_and_generated_batches_do_not_mix():
+    _, critic = built(progan)
+    nn.init.normal_(critic[-1].weight)
+    done = game(Lp(2), SlopePenalty("one"), networks=(built(progan)[0], critic))
+    x, fake = torch.rand(8, 2, 16, 16), -torch.rand(8, 2, 16, 16)
+    _, _, gap = done.critic_loss(x, fake, None, 0)
+    apart = done.critic(x, None).mean() - done.critic(fake, None).mean()
+    torch.testing.assert_close(gap, apart.detach(), rtol=1e-4, atol=1e-5)
+
+
 # The style-based generator
 
 
@@ -413,3 +469,41 @@ def test_new_residual_blocks_of_r3gan_are_the_identity(depth):
 def test_r3gan_has_no_normalisation():
     for network in built(r3gan):
         assert not any("Norm" in type(m).__name__ for m in network.modules())
+
+
+# Truncation at sampling, and settings
+
+
+@pytest.mark.parametrize("name", ["stylegan", "dcgan"])
+def test_truncated_samples_are_less_varied(here, capsys, name):
+    model = otgan.fit(PIXELS, steps=2, batch_size=8, network={"name": name, "width": 4}, quiet=True)
+    for module in model.generator.modules():
+        if isinstance(module, Styled):
+            nn.init.zeros_(module.strength)
+    spread = [
+        model.sample(256, 0, truncation=t).std(0).mean().item() for t in (None, 1.0, 0.5, 0.01)
+    ]
+    if name == "stylegan":
+        assert spread[1] == spread[0]
+    assert all(b < a for a, b in pairwise(spread[1:])) and spread[3] < 0.05 * spread[0]
+    assert torch.equal(model.sample(4, 1), model.sample(4, 1))  # it leaves nothing behind
+    assert model.sample(256, 0).std(0).mean().item() == spread[0]
+    model.save("run")
+    main(["sample", "run", "-n", "4", "--truncation", "0.5", "-o", "a.npy"])
+    assert np.array_equal(np.load("a.npy"), model.sample(4, 0, truncation=0.5).numpy())
+    with pytest.raises(SystemExit):
+        main(["sample", "run", "--truncation", "-1"])
+    assert "positive number, got -1" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "setting", "says"),
+    [
+        ("progan", {"depth": 3}, "'progan' has no --network.depth: leave it out"),
+        ("dcgan", {"phases": (3,)}, "'dcgan' has no --network.phases: leave it out"),
+        ("biggan", {"critic_norm": "layer"}, "no --network.critic-norm: give .* none"),
+    ],
+)
+def test_settings_that_a_network_does_not_have_are_refused(name, setting, says):
+    with pytest.raises(InputError, match=says):
+        otgan.fit(PIXELS, steps=2, network={"name": name, **setting}, quiet=True)

@@ -57,17 +57,6 @@ class EqualConv(nn.Conv2d):
         return self._conv_forward(x, self.weight * self.scale, self.bias)
 
 
-class Times(nn.Module):
-    """Multiplies by a constant: before a layer, it equalises its learning rate."""
-
-    def __init__(self, factor: float):
-        super().__init__()
-        self.factor = factor
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.factor * x
-
-
 class PixelNorm(nn.Module):
     """Divides by the root mean square over channels, at every position (section 4.2)."""
 
@@ -91,9 +80,13 @@ class MinibatchDeviation(nn.Module):
 
 
 def judged(grid: tuple[int, int, int]) -> list[nn.Module]:
-    """The end of a critic but for its last layer, (n, c, h, w) -> (n, c)."""
+    """The end of a critic but for its last layer, (n, c, h, w) -> (n, c).
+
+    That one starts at zero and learns at the full rate: equalised, it would take as many steps as
+    1 / rate to arrive, and the generator runs off meanwhile.
+    """
     c = grid[0]
     return [
         MinibatchDeviation(), EqualConv(c + 1, c, 3), LeakyReLU(),
-        nn.Flatten(), EqualLinear(c * grid[1] * grid[2], c), LeakyReLU(), Times(c**-0.5),
+        nn.Flatten(), EqualLinear(c * grid[1] * grid[2], c), LeakyReLU(),
     ]  # fmt: skip

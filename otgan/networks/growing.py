@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from otgan.networks.blocks import Down, Size, Up
-from otgan.networks.layers import Staged
+from otgan.networks.controls import Staged
 
 
 class Growth(Staged):

@@ -46,23 +46,6 @@ class Critic(Stack):
         return super().forward(x, y).squeeze(1)
 
 
-class Staged(nn.Module):
-    """A layer that depends on how far training is: `step`, the generator steps done."""
-
-    step: Tensor
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.register_buffer("step", torch.zeros((), dtype=torch.long))
-
-
-def set_step(network: nn.Module, step: int) -> None:
-    """Tells the layers that depend on it."""
-    for module in network.modules():
-        if isinstance(module, Staged):
-            module.step.fill_(step)
-
-
 class LeakyReLU(nn.Module):
     """max(x, slope * x), whose second derivative is absent rather than zero.
 

@@ -13,11 +13,12 @@ from torch.nn.functional import conv2d
 from otgan.conditions import Condition
 from otgan.networks.blocks import Residual, Size, Smooth, channels, resolutions
 from otgan.networks.conditional import Conditioned
+from otgan.networks.controls import Truncating
 from otgan.networks.equalised import EqualConv, EqualLinear, PixelNorm, judged
 from otgan.networks.layers import Critic, Generator, LeakyReLU, final, value
 
 
-class Mapping(Conditioned):
+class Mapping(Conditioned, Truncating):
     """Noise to a style w, and a running mean of styles towards which samples can be truncated,
     mean + truncation (w - mean) (Karras et al. 2019, 'A Style-Based Generator Architecture for
     Generative Adversarial Networks', sections 2 and B).
@@ -38,7 +39,6 @@ class Mapping(Conditioned):
             *(m for a, b in pairwise(sizes) for m in (EqualLinear(a, b, rate=0.01), LeakyReLU()))
         )
         self.norm = PixelNorm()
-        self.truncation = 1.0
         self.register_buffer("mean", torch.zeros(latent))
 
     def forward(self, z: Tensor, features: Tensor | None = None) -> Tensor:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from otgan.constraints import has_batch_norm
+from otgan.constraints import has_batch_statistics
 from otgan.geometry import Geometry
 from otgan.views import View
 
@@ -51,7 +51,7 @@ class CriticAt:
 
     def both(self, x: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
         """Of two samples, (n, *E) each, in one pass unless their batch statistics would mix."""
-        if has_batch_norm(self.critic):
+        if has_batch_statistics(self.critic):
             return self(x), self(fake)
         real, generated = self(self.geometry.join(x, fake)).split(len(x))
         return real, generated

@@ -187,7 +187,9 @@ def _weighted(network: nn.Module) -> list[nn.Linear | nn.Conv2d]:
         if isinstance(module, (nn.Sequential, nn.Flatten, Attach, *_ACTIVATIONS)):
             continue
         if not isinstance(module, nn.Linear | nn.Conv2d) or not _square(module):
-            what = "normalisation" if isinstance(module, NORMS) else repr(module).partition("(\n")[0]
+            what = (
+                "normalisation" if isinstance(module, NORMS) else repr(module).partition("(\n")[0]
+            )
             raise ValueError(
                 f"a certified critic has no {what}: build it of Flatten, Linear, square Conv2d and "
                 "LeakyReLU alone, and without normalisation (--network.critic-norm none)"
