@@ -50,7 +50,10 @@ class Domain:
         scores: what a field measures on whole samples, generated (n, *E) and held-out (m, *E) in
             data units -> numbers by name, NaN where one is not defined; `evaluate` gives each
             beside its floor.
+        corrections: steps from samples in data units to samples in data units, by name, that a
+            user may ask for; shares are given before them.
         provenance: what was done to the data before they came here, for reports.
+        files: texts for the run's folder, by name of the file.
     """
 
     geometry: Geometry
@@ -67,7 +70,9 @@ class Domain:
     features: Mapping[str, Callable[[Tensor], Tensor]] = field(default_factory=dict)
     shares: Mapping[str, Callable[[Tensor], Tensor]] = field(default_factory=dict)
     scores: Scores | None = None
+    corrections: Mapping[str, Callable[[Tensor], Tensor]] = field(default_factory=dict)
     provenance: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def classes(self) -> tuple[str, ...]:
