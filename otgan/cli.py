@@ -80,6 +80,7 @@ def sample(
     n: Annotated[int, arg(aliases=["-n"])] = 64,
     out: Annotated[Path | None, arg(aliases=["-o"])] = None,
     condition: tuple[str, ...] = (),
+    correct: tuple[str, ...] = (),
     seed: int = 0,
 ) -> None:
     """Draw samples from a trained run.
@@ -89,6 +90,7 @@ def sample(
         n: How many; of each condition, if several are given.
         out: File or folder to write, in the formats of the domain; RUN/samples.* if not given.
         condition: What to ask for: 3, or label=3,angle=20; from the training data if not given.
+        correct: Steps of the domain that mend samples, such as valence; shares are said before.
         seed: The same seed gives the same samples.
     """
     from otgan.model import Model
@@ -98,6 +100,10 @@ def sample(
     model = Model.load(run)
     out = out or run / f"samples{model.domain.extension}"
     samples = model.sample(n, seed, condition or None)
+    if shares := model.domain.shares:
+        said = ", ".join(f"{name} {f(samples).double().mean():.1%}" for name, f in shares.items())
+        print(f"otgan: as generated: {said}", file=sys.stderr)
+    samples = model.corrected(samples, correct)
     model.domain.save(samples, out, n if len(condition) > 1 else None)
     print(out)
 

@@ -46,7 +46,10 @@ class Domain:
             `evaluate` compares samples as well; of an nn.Module, Frechet and KID are torchmetrics'.
         shares: maps from samples in data units to yes or no, (n, *E) -> (n,) bool, by name, of
             which `evaluate` gives the share of yes.
+        corrections: steps from samples in data units to samples in data units, by name, that a
+            user may ask for; shares are given before them.
         provenance: what was done to the data before they came here, for reports.
+        files: texts for the run's folder, by name of the file.
     """
 
     geometry: Geometry
@@ -62,7 +65,9 @@ class Domain:
     attributes: tuple[Attribute, ...] = ()
     features: Mapping[str, Callable[[Tensor], Tensor]] = field(default_factory=dict)
     shares: Mapping[str, Callable[[Tensor], Tensor]] = field(default_factory=dict)
+    corrections: Mapping[str, Callable[[Tensor], Tensor]] = field(default_factory=dict)
     provenance: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def classes(self) -> tuple[str, ...]:
