@@ -1,4 +1,4 @@
-"""Molecules as sentences: kekulised SMILES whose words are atoms, bonds, branches and ring labels."""
+"""Molecules as sentences: SMILES whose words are atoms, bonds, branches and ring labels."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 from rdkit import Chem, rdBase
 from torch import Tensor
 
-from otgan_domains.molecules.packing import unpack
+from otgan_domains.molecules.packing import draft
 from otgan_domains.molecules.vocabulary import Vocabulary
 
 _SIGNS = ("=", "#", "(", ")", ".")
@@ -21,14 +21,15 @@ _WORD = re.compile(r"\[([A-Za-z]+?)(?:H\d*)?([+-]*\d*)\]|%(\d\d)|(Cl|Br|[A-Z])|(
 class Spelling:
     """The language of packed molecules (n, N, N + 1).
 
-    A molecule is written as its canonical SMILES, kekulised, hydrogens left out (Weininger 1988,
-    'SMILES, a chemical language and information system'), one token an atom, whatever its charge.
-    Any tokens can be read; what is no SMILES, or has too many atoms, gives no atoms. Valences are
-    not looked at: a sentence may say a molecule that cannot be.
+    A molecule is written as the kekulised SMILES that visits its atoms in their order, which is
+    that of the canonical one for molecules that were read (Weininger 1988, 'SMILES, a chemical
+    language and information system'). Hydrogens are left out, and an atom is one token, whatever
+    its charge. Any tokens can be read; what is no SMILES, or has too many atoms, gives no atoms.
+    Valences are not looked at: a sentence may say a molecule that cannot be.
 
     Args:
         vocabulary: its atoms are the first tokens.
-        spellings: 1 for the canonical one; more of them are random (Arus-Pous et al. 2019,
+        spellings: 1 for that one; more of them are random (Arus-Pous et al. 2019,
             'Randomized SMILES strings improve the quality of molecular generative models').
 
     Example:
@@ -76,12 +77,10 @@ class Spelling:
         return ["".join(self.words[k] for k in row[:n]) for row, n in zip(rows, ends, strict=True)]
 
     def _written(self, x: Tensor) -> list[list[int]]:
-        mol = unpack(x, self.vocabulary)
+        mol = draft(x, self.vocabulary)
         if mol is None:
-            raise ValueError("a molecule without atoms, or of impossible valences, has no spelling")
-        # Read again in canonical order: the kekulised form depends on the order of the atoms.
-        mol = Chem.MolFromSmiles(Chem.MolToSmiles(mol))
-        Chem.Kekulize(mol, clearAromaticFlags=True)
+            raise ValueError("a molecule without atoms, or with a bond to none, has no spelling")
+        mol.UpdatePropertyCache(strict=False)
         texts = [Chem.MolToSmiles(mol, canonical=False)]
         for _ in range(self.spellings - 1):
             texts.append(Chem.MolToSmiles(mol, canonical=False, doRandom=True))
