@@ -13,6 +13,7 @@ from otgan.domain import Domain
 from otgan_domains.molecules.coordinates import Coordinates, coordinates
 from otgan_domains.molecules.correcting import corrections
 from otgan_domains.molecules.dataset import Dataset, build
+from otgan_domains.molecules.evaluation import scores
 from otgan_domains.molecules.flags import shares
 from otgan_domains.molecules.known import Known
 from otgan_domains.molecules.parsing import PROPERTIES
@@ -71,6 +72,7 @@ def molecules(
         state=state,
         attributes=tuple(map(Attribute.restore, state["attributes"])),
         shares=shares(vocabulary, known),
+        scores=scores(vocabulary),
         corrections=corrections(vocabulary),
         files=files,
         provenance={"molecules": state["said"], "not kept": "stereochemistry, isotopes"},
