@@ -23,8 +23,7 @@ class Relational(nn.Module):
 
     h_v' = h_v + act(W_0 h_v + sum_r W_r sum_u A_r(v, u) h_u + W mean_u h_u), with a relation r for
     each bond order (Schlichtkrull et al. 2018, 'Modeling Relational Data with Graph Convolutional
-    Networks', equation 2). Dense: up to 38 atoms it is faster than lists of edges, and soft bonds
-    are no special case.
+    Networks', equation 2). Dense, so that soft bonds are no special case.
     """
 
     def __init__(self, width: int, relations: int, activation: nn.Module, norm: bool):
@@ -37,7 +36,7 @@ class Relational(nn.Module):
     def forward(self, h: Tensor, bonds: Tensor, there: Tensor) -> Tensor:
         """(n, N, width), (n, relations, N, N), (n, N, 1) -> (n, N, width)."""
         g = self.norm(h)
-        heard = torch.matmul(bonds, g[:, None]).transpose(1, 2).flatten(2)
+        heard = (bonds.flatten(1, 2) @ g).unflatten(1, bonds.shape[1:3]).transpose(1, 2).flatten(2)
         whole = (g * there).sum(1, keepdim=True) / there.sum(1, keepdim=True).clamp_min(1)
         mixed = self.mix(torch.cat([g, heard], 2)) + self.whole(whole)
         return h + self.activation(mixed) * there
