@@ -20,7 +20,7 @@ from otgan_domains.molecules.physchem import (
     synthetic_accessibility,
 )
 from otgan_domains.molecules.pieces import fragments, scaffold
-from otgan_domains.molecules.scoring import compared, counted, show, table
+from otgan_domains.molecules.scoring import compared, counted, filtered, show, table
 from otgan_domains.molecules.vocabulary import Vocabulary
 from rdkit import Chem, RDConfig
 
@@ -203,6 +203,14 @@ def test_too_few_molecules_have_no_scores():
         table([], NCI[:12], {})
     with pytest.raises(InputError, match="1 generated and 0 valid reference"):
         table(["C"], ["not one"], {})
+
+
+def test_odd_molecules_have_scores_too():
+    odd = read("[H][H]", "[Na+].[Cl-]", "*C*", "[Fe](Cl)Cl", "[2H]C", "[O][O]", "C" * 300, "[U]")
+    found = compared(odd, odd) | filtered(odd)
+    assert len(odd) == 8 and math.isnan(found.pop("scaffolds"))
+    assert all(math.isfinite(value) for value in found.values())
+    assert found["SNN"] == pytest.approx(1) and found["KL score"] == pytest.approx(1)
 
 
 def test_without_fcd_torch_it_says_what_to_install(monkeypatch):

@@ -60,8 +60,8 @@ def descriptors(molecules: Sequence[Chem.Mol]) -> np.ndarray:
 
 
 def continuous_divergence(real: np.ndarray, made: np.ndarray) -> float:
-    """KL divergence of made from real numbers, (m,), (n,), by Gaussian kernel densities at 1,000
-    places (GuacaMol). Constant numbers have no density: 0 if they are the same, else infinity."""
+    """KL(real || made) of numbers, (m,), (n,), by Gaussian kernel densities at 1,000 places
+    (GuacaMol). Constant numbers have no density: 0 if they are the same, else infinity."""
     if min(len(real), len(made)) < 2 or min(np.ptp(real), np.ptp(made)) == 0:
         return _of_constants(real, made)
     places = np.linspace(*_range(real, made), 1000)
@@ -70,8 +70,8 @@ def continuous_divergence(real: np.ndarray, made: np.ndarray) -> float:
 
 
 def discrete_divergence(real: np.ndarray, made: np.ndarray) -> float:
-    """KL divergence of made from real counts, (m,), (n,), in 10 bins of the real ones' range
-    (GuacaMol); infinity if all that is made is out of it."""
+    """KL(real || made) of counts, (m,), (n,), in 10 bins of the real ones' range (GuacaMol);
+    infinity if all that is made is out of it."""
     p, bins = np.histogram(real, bins=10, density=True)
     if not np.histogram(made, bins=bins)[0].any():
         return math.inf

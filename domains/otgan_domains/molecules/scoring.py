@@ -80,7 +80,7 @@ def counted(made: Molecules, known: Mapping[str, Collection[str]]) -> dict[str, 
 
 
 def filtered(made: Molecules) -> dict[str, float]:
-    """Shares of the valid ones that pass filters of medicinal chemistry; 8 s for 1,000."""
+    """Shares of the valid ones that pass filters of medicinal chemistry; 4 s for 1,000."""
     return {
         "no PAINS alert": _share(unflagged(molecule, "PAINS") for molecule in made.valid),
         "no BRENK alert": _share(unflagged(molecule, "BRENK") for molecule in made.valid),
