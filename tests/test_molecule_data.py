@@ -11,6 +11,7 @@ from otgan_domains.molecules import molecules, parsed, parsing, processes, readi
 from otgan_domains.molecules.dataset import build
 from otgan_domains.molecules.packing import spell
 from otgan_domains.molecules.reading import Rows, read
+from otgan_domains.molecules.spread import spread
 from PIL import Image
 from rdkit import Chem
 
@@ -220,6 +221,7 @@ def test_a_file_says_what_is_wrong_with_it(here):
     (here / "bad.smi").write_text("hello\nC1CC\n")
     (here / "bad.sdf").write_text("nothing\n$$$$\n")
     (here / "large.smi").write_text("C" * 500)
+    (here / "small.smi").write_text("C\nN\nO\n")
     (here / "good.csv").write_text(
         "smiles,same,text,none\n" + "".join(f"{s},1,{k}x,nan\n" for k, s in enumerate(SMILES * 6))
     )
@@ -237,6 +239,7 @@ def test_a_file_says_what_is_wrong_with_it(here):
         "m.mol2": "molecules come as .smi",
         "bad.smi": "2 rows are dropped, the first, 'hello', as unparsable",
         "bad.sdf": "no molecule to learn from",
+        "small.smi": "no molecule with a bond",
         "large.smi": "of more than 38 heavy atoms",
     }
     for name, why in wrong.items():
@@ -265,6 +268,14 @@ def test_properties_that_never_vary_are_left_out_unless_asked_for():
     assert [a.name for a in molecules(straight).attributes] == ["logp", "weight", "atoms"]
     with pytest.raises(InputError, match="rings is the same"):
         molecules(straight, properties=("rings",))
+
+
+def test_histograms_have_a_bin_for_each_count_and_leave_out_what_is_far_away():
+    counts = spread(np.array([0, 1, 1, 2]))
+    assert counts == {"edges": [-0.5, 0.5, 1.5, 2.5], "shares": [0.25, 0.5, 0.25]}
+    values = np.concatenate([np.linspace(0, 1, 1000), [1e6]])
+    numbers = spread(values)
+    assert numbers["edges"][-1] <= 1 and sum(numbers["shares"]) > 0.97
 
 
 def test_the_nci_set_is_the_default_and_a_domain(tmp_path, monkeypatch):

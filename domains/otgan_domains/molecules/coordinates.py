@@ -49,7 +49,7 @@ def coordinates(kind: Coordinates, vocabulary: Vocabulary, p: float) -> dict[str
     encoder = partial(GraphEncoder, vocabulary)
     return {
         "geometry": Lp(p),
-        "chart": Encoding(Spelling(vocabulary), encoder, batch_size=128),
+        "chart": Encoding(Spelling(vocabulary), encoder, noise=1.2, batch_size=128),
         "networks": {"mlp": mlp},
         "presets": {"*": LATENT},
     }

@@ -91,6 +91,8 @@ def build(rows: Rows, properties: Sequence[str] | None, largest: int, rare: floa
     if constant := [n for n, values in columns.items() if properties and not values.varies]:
         raise InputError(f"--properties {constant[0]} is the same for all molecules: leave it out")
     vocabulary = _vocabulary(parsed, kept)
+    if vocabulary.most < 2:
+        raise InputError(f"'{rows.name}' has no molecule with a bond: give larger ones")
     packed = _pack(parsed, kept, vocabulary)
     return Dataset(rows, vocabulary, packed, parsed.smiles[kept], columns, dropped)
 
