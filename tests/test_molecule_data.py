@@ -25,7 +25,7 @@ SMILES = [
     *("CCO", "CCN", "CC(=O)O", "c1ccccc1", "CC#N", "C1CC1", "CCOC", "OCCO", "CC=O", "C=C"),
     *("CCCC", "CCCO", "CCCN", "CNC", "COC", "NCC=O", "O=CC=O", "N#CC#N", "C1CCC1", "C1CO1"),
 ]
-QUICK = ["--steps", "2", "--batch-size", "8", "--network.width", "8"]
+QUICK = ["--chart", "one-hot", "--steps", "2", "--batch-size", "8", "--network.width", "8"]
 
 
 @pytest.fixture(autouse=True)
@@ -326,6 +326,7 @@ def test_molecules_can_be_asked_for_a_property(here):
     model = fit(
         SMILES,
         domain="otgan_domains.molecules:molecules",
+        chart="one-hot",
         steps=2,
         batch_size=8,
         condition=["logp"],

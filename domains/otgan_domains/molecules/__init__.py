@@ -1,24 +1,21 @@
-"""Molecules as packed graphs of atoms and bonds, under a norm of their one-hot codes."""
+"""Molecules as packed graphs of atoms and bonds, under a norm of their encodings."""
 
 from __future__ import annotations
 
 import sys
-from functools import partial
 from typing import Any
 
 import torch
 
 from otgan.conditions import Attribute, described, to_json
-from otgan.config import InputError
 from otgan.data import Samples, split
 from otgan.domain import Domain
+from otgan_domains.molecules.coordinates import Coordinates, coordinates
 from otgan_domains.molecules.correcting import corrections
 from otgan_domains.molecules.dataset import Dataset, build
-from otgan_domains.molecules.dense import mlp_on_codes
 from otgan_domains.molecules.evaluation import scores
 from otgan_domains.molecules.flags import shares
 from otgan_domains.molecules.known import Known
-from otgan_domains.molecules.onehot import OneHot, geometry
 from otgan_domains.molecules.packing import spell
 from otgan_domains.molecules.parsing import PROPERTIES
 from otgan_domains.molecules.reading import read
@@ -36,11 +33,12 @@ def molecules(
     largest: int = 38,
     rare: float = 0.002,
     held_out: float = 0.1,
+    chart: Coordinates = "learned",
     p: float = 2.0,
     *,
     state: dict[str, Any] | None = None,
 ) -> Domain:
-    """Molecules: packed graphs, ground cost an lp norm of their one-hot atoms and bonds.
+    """Molecules: packed graphs, ground cost an lp norm of a learned encoding or of their codes.
 
     Args:
         data: nci (RDKit's own), a .smi, .csv, .tsv or .sdf file, with .gz or not; from Python a
@@ -51,6 +49,8 @@ def molecules(
         largest: most heavy atoms of a molecule; larger ones are dropped.
         rare: molecules with an atom type in a smaller share of them are dropped.
         held_out: share of the molecules kept from training.
+        chart: learned, an autoencoder of which the decoder writes SMILES, or one-hot, codes of
+            atoms and bonds.
         p: exponent of the ground cost, 2 or 1.
         state: of a finished run, in place of data.
     """
@@ -65,15 +65,10 @@ def molecules(
     vocabulary = Vocabulary.restore(state["vocabulary"])
     known = Known.restore(state["training"])
     saver = Saver(vocabulary, known, state["spread"])
-    if p not in (1, 2):
-        raise InputError(f"--p is the exponent of the ground cost, 1 or 2, got {p:g}")
     return Domain(
-        geometry=geometry(vocabulary, p),
+        **coordinates(chart, vocabulary, p),
         train=training,
         held_out=testing,
-        chart=OneHot(vocabulary),
-        networks={"mlp": partial(mlp_on_codes, vocabulary)},
-        presets={"*": {"steps": 10_000}},
         save=saver.save,
         show=saver.show,
         extension=".smi",
