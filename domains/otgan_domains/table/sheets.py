@@ -48,7 +48,7 @@ class Sheet:
 
     def rows(self, kept: Sequence[int]) -> Sheet:
         """Chosen rows."""
-        cells, lines = ([part[k] for k in kept] for part in (self.cells, self.lines))
+        cells, lines = [self.cells[k] for k in kept], [self.lines[k] for k in kept]
         return Sheet(self.path, self.names, cells, lines)
 
 
