@@ -69,7 +69,7 @@ def condition(domain: Domain, config: Config) -> Condition | None:
 
 
 def networks(domain: Domain, config: Config, shape: tuple[int, ...]) -> tuple[nn.Module, nn.Module]:
-    """Generator and critic for samples of this shape.
+    """Generator and critic for points of this shape in the chart.
 
     Raises:
         InputError: an unknown network, or one that cannot have this shape.
@@ -159,7 +159,8 @@ def view(domain: Domain, config: Config, held_back: Samples | None, fabric: Fabr
         bounds = chosen.shortest, chosen.longest
         return Diffusion(points, told.y, chosen.std, *bounds, chosen.target)
     if chosen.kind == "augment":
-        return Augmentation(domain.train.shape, domain.chart.bounds, chosen.policy)
+        shape = domain.chart.encoded_shape(domain.train.shape)
+        return Augmentation(shape, domain.chart.bounds, chosen.policy)
     return View()
 
 
@@ -172,7 +173,8 @@ def game(domain: Domain, config: Config, fabric: Fabric) -> Game:
     assert domain.train is not None
     training, held_back = seen(domain, config)
     with fabric.init_module(empty_init=False):
-        generator, critic = networks(domain, config, domain.train.shape)
+        shape = domain.chart.encoded_shape(domain.train.shape)
+        generator, critic = networks(domain, config, shape)
     try:
         return Game.start(
             fabric,

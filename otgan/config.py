@@ -141,6 +141,11 @@ class Config(_Settings):
     decay: float = Field(
         0.5, ge=0, le=0.9, description="Share of the steps, the last, over which rates fall to 0."
     )
+    chart_steps: PositiveInt | None = Field(
+        None,
+        description="Steps of a learned chart, fitted before the game; by default its own number, "
+        "or what half of --minutes allows.",
+    )
     log_every: PositiveInt = Field(50, description="Steps between rows of metrics.csv.")
     monitor_every: PositiveInt = Field(
         250, description="Steps between held-out W estimates, sample grids and checkpoints."

@@ -109,6 +109,13 @@ def split(data: Samples, share: float, most: int = 10_000) -> tuple[Samples, Sam
     return kept, held
 
 
+def encoded(data: Samples, chart: Chart, fabric: Fabric) -> Samples:
+    """The same samples in chart coordinates, for a chart that is too slow to go through each time
+    that a point is drawn."""
+    parts = (chart.encode(fabric.to_device(floats(x))).cpu() for x in data.x.split(1000))
+    return Samples(torch.cat(list(parts)), data.y)
+
+
 class Batches(Iterator):
     """Endless shuffled batches in chart coordinates; where it stands is one number, `drawn`.
 

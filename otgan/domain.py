@@ -175,7 +175,10 @@ def check(domain: Domain, name: str) -> None:
             f"{cost!r} is no metric and says so, so W1 under it has no critic: take a metric, or "
             "compare samples with otgan.transport alone"
         )
-    x = domain.chart.encode(domain.train.draw(16, seed=0))
+    try:
+        x = domain.chart.encode(domain.train.draw(16, seed=0))
+    except ValueError as error:
+        raise InputError(f"{name}: {error}") from None
     n = len(x)
     if (shape := tuple(cost.distance(x, x).shape)) != (n,):
         raise InputError(f"{cost!r}.distance of {n} pairs gives shape {shape}: it must be ({n},)")

@@ -223,8 +223,9 @@ class Model:
         spec = run.spec()
         config = Config.model_validate(spec["config"])
         domain = reopen(path, spec, data, domain)
-        generator, critic = build.networks(domain, config, tuple(spec["shape"]))
-        points = torch.zeros(build.SAMPLE, *spec["shape"])  # the weights know the true ones
+        shape = domain.chart.encoded_shape(tuple(spec["shape"]))
+        generator, critic = build.networks(domain, config, shape)
+        points = torch.zeros(build.SAMPLE, *shape)  # the weights know the true ones
         critic = build.constraint(config.constraint, points).build(critic, domain.geometry)
         model = cls(domain, spec, generator.eval(), critic.eval())
         for name, part in model._parts().items():

@@ -16,16 +16,19 @@ from torch import Tensor
 from otgan import build
 from otgan.conditions import Condition
 from otgan.config import Config, InputError, RunError, checked, resolve
-from otgan.data import Batches
+from otgan.data import Batches, encoded
 from otgan.domain import Domain, check, find, load
 from otgan.engine import Game, Record, train
 from otgan.model import Model, reopen
 from otgan.monitors import Collapse, Given, HeldOut, Monitor, Plateau, Slope, broken, memory
+from otgan.preprocess import Encoding, Identity
 from otgan.randomness import random_state, set_random_state
 from otgan.report.log import Log
 from otgan.runs import Run, describe
 
 MONITOR_POINTS = 512
+CHART_SHARE = 0.5
+"""Of a time budget, for a chart that is learned."""
 
 
 def fit(
@@ -151,13 +154,21 @@ def _play(
     quiet: bool,
 ) -> Game:
     assert domain.train is not None and domain.held_out is not None
+    if resuming and out is not None:
+        domain.chart.load_state_dict(Run.open(out).read_tensors("chart"))
+    spent = _learn(domain, config, fabric, quiet)
+    if isinstance(domain.chart, Encoding):
+        spec["config"]["chart_steps"] = domain.chart.taken.item()
     torch.manual_seed(config.seed)
     game = build.game(domain, config, fabric)
     torch.manual_seed(config.seed + 1 + fabric.global_rank)
     condition = build.condition(domain, config)
     data = build.seen(domain, config)[0].told(condition)
+    chart = domain.chart
+    if isinstance(chart, Encoding):
+        data, chart = encoded(data, chart, fabric), Identity()
     try:
-        batches = Batches(data, domain.chart, config.batch_size, fabric, config.seed)
+        batches = Batches(data, chart, config.batch_size, fabric, config.seed)
     except ValueError as error:
         raise InputError(str(error)) from None
 
@@ -185,7 +196,7 @@ def _play(
                 plateau(seen)
     kept = f"'{out}' has the last good checkpoint, step {game.step}" if resuming else ""
 
-    budget = _Budget(config, game, seconds)
+    budget = _Budget(config, game, seconds, spent)
     pending: list[Record] = []
     with Log(run, domain, game, quiet=quiet or not fabric.is_global_zero) as log:
         for record in train(game, batches, source):
@@ -226,6 +237,27 @@ def _play(
     return game
 
 
+def _learn(domain: Domain, config: Config, fabric: Fabric, quiet: bool) -> float:
+    """Fits the chart where it is learned and has not been yet; the seconds that took.
+
+    Raises:
+        InputError: data that it cannot be fitted to.
+    """
+    chart, start = domain.chart, time.monotonic()
+    if not isinstance(chart, Encoding) or chart.fitted:
+        return 0.0
+    assert domain.train is not None
+    if fabric.is_global_zero:
+        seconds = None if config.steps else 60 * CHART_SHARE * (config.minutes or 0)
+        steps, seed = config.chart_steps, config.seed
+        try:
+            chart.fit(domain.train.points(), steps, seconds=seconds, seed=seed, quiet=quiet)
+        except ValueError as error:
+            raise InputError(str(error)) from None
+    chart.load_state_dict(fabric.broadcast(chart.state_dict()))
+    return time.monotonic() - start
+
+
 def _seen(run: Run, step: int) -> list[dict[str, float]]:
     """The held-out figures of metrics.csv up to a step, which monitors get again on resuming."""
     rows = [r for r in run.metrics() if int(r["step"]) <= step and r.get("exact_error")]
@@ -250,11 +282,13 @@ class _Budget:
 
     Args:
         seconds: what the run had taken before it was resumed.
+        spent: of this time, before the game.
     """
 
-    def __init__(self, config: Config, game: Game, seconds: float):
-        self.seconds = None if config.steps else 60 * (config.minutes or 0)
+    def __init__(self, config: Config, game: Game, seconds: float, spent: float = 0.0):
+        self.seconds = None if config.steps else max(60 * (config.minutes or 0) - spent, 1e-3)
         self.fabric, self.first = game.fabric, game.step
+        seconds += spent
         self.before, self.start = seconds, time.monotonic()
         self.row = self.first, self.start
 

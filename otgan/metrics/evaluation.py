@@ -17,7 +17,7 @@ from otgan.metrics.moments import frechet, kernel
 from otgan.metrics.neighbours import neighbours
 from otgan.metrics.training_data import memorisation, nearest
 from otgan.metrics.transported import sliced_w1, w1
-from otgan.preprocess import Chart
+from otgan.preprocess import Chart, Encoding
 
 TRAINING = 10
 """Training points, in multiples of `limit`, among which the nearest is looked for."""
@@ -64,7 +64,8 @@ def evaluate(
 
     W1 and sliced W1 are in data units and Frechet in their square, where the chart is a similarity;
     otherwise in chart units. Where it is none it has changed the ruler, and W1 under the same
-    formula before the chart, in the data's own units, is given as well. KID and all metrics on
+    formula before the chart, in the data's own units, is given as well, unless the chart is an
+    `Encoding`, before which there are no vectors. KID and all metrics on
     features have no units; features are compared under l2, those of an nn.Module by torchmetrics
     as far as Frechet and KID go.
 
@@ -80,14 +81,18 @@ def evaluate(
         InputError: a feature map that gives no vectors.
     """
     n = min(limit, len(held_out), len(train))
-    real = chart.encode(held_out.draw(n, seed=0))
-    training = chart.encode(train.draw(TRAINING * limit, seed=0))
-    against = _Against(real, training, geometry, chart, features or {})
-    generated = [against(sample(n)) for _ in range(draws)]
+    points = train.draw(TRAINING * limit, seed=0)
+    training = chart.encode(points)
+    against = _Against(held_out.draw(n, seed=0), training, geometry, chart, features or {})
+    generated = []
+    for _ in range(draws):
+        x = sample(n)
+        generated.append(against(x, chart.decode(x)))
     floors = []
     for seed in range(draws):
         order = torch.randperm(len(training), generator=torch.Generator().manual_seed(seed))
-        floors.append(against(training[order[:n]], rank=2))  # the nearest is the point itself
+        chosen = order[:n]  # of which the nearest is the point itself
+        floors.append(against(training[chosen], points[chosen], rank=2))
     return {
         name: Score.of([g[name] for g in generated], [f[name] for f in floors])
         for name in generated[0]
@@ -98,20 +103,22 @@ class _Against:
     """Held-out points with what every draw needs of them, computed once."""
 
     def __init__(
-        self, real: Tensor, training: Tensor, geometry: Geometry, chart: Chart, features: Features
+        self, data: Tensor, training: Tensor, geometry: Geometry, chart: Chart, features: Features
     ):
-        self.real, self.training, self.geometry, self.chart = real, training, geometry, chart
-        self.features, self.data = features, chart.decode(real)
-        self.to_train = nearest(real, training, geometry)
+        self.real, self.training = chart.encode(data), training
+        self.geometry, self.chart = geometry, chart
+        self.features, self.data = features, data
+        self.to_train = nearest(self.real, training, geometry)
         self.vectors = {name: vectors(name, f, self.data) for name, f in features.items()}
 
-    def __call__(self, x: Tensor, rank: int = 1) -> dict[str, Estimate]:
+    def __call__(self, x: Tensor, data: Tensor, rank: int = 1) -> dict[str, Estimate]:
+        """Of points x in the chart, which are `data` in data units."""
         found = compare(x, self.real, self.geometry)
-        unit, data = self.chart.unit or 1.0, self.chart.decode(x)
+        unit = self.chart.unit or 1.0
         for name, factor in (("W1", unit), ("sliced W1", unit), ("Frechet", unit**2)):
             if name in found:
                 found[name] = found[name].scaled(factor)
-        if self.chart.unit is None:
+        if self.chart.unit is None and not isinstance(self.chart, Encoding):
             found["W1 before the chart"] = w1(data, self.data, self.geometry)
         to_train = nearest(x, self.training, self.geometry, rank)
         found["memorisation"] = memorisation(to_train, self.to_train)

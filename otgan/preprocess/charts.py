@@ -20,12 +20,16 @@ class Chart(nn.Module):
     bounds: tuple[float, float] | None = None
     """Range of encoded data, which allows a bounded final activation; None if unbounded."""
 
+    def encoded_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """The shape of one encoded point, from that of one in data units."""
+        return shape
+
     def encode(self, x: Tensor) -> Tensor:
-        """Data units to chart coordinates, (n, *E) -> (n, *E)."""
+        """Data units to chart coordinates, (n, *E) -> (n, *encoded_shape(E))."""
         return x
 
     def decode(self, x: Tensor) -> Tensor:
-        """The inverse of encode, (n, *E) -> (n, *E)."""
+        """The inverse of encode, (n, *encoded_shape(E)) -> (n, *E)."""
         return x
 
 

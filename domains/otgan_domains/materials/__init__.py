@@ -1,1 +1,140 @@
 """Materials: new compositions that could exist."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from otgan.conditions import Attribute, to_json
+from otgan.config import InputError
+from otgan.data import Samples
+from otgan.domain import Domain
+from otgan.geometry import Geometry, Lp
+from otgan.networks import mlp
+from otgan.preprocess import Chart
+from otgan_domains.materials.fractions import Cumulative, WhitenedFractions
+from otgan_domains.materials.reading import Materials, materials_of
+from otgan_domains.materials.representation import points, vocabulary
+from otgan_domains.materials.saving import Saver, pack, unpack
+
+Cost = Literal["encoding", "elmd", "l2"]
+
+
+def materials(
+    data: str = "aflow",
+    formula: str | None = None,
+    properties: tuple[str, ...] = (),
+    skip: bool = False,
+    held_out: float = 0.2,
+    cost: Cost = "encoding",
+    *,
+    state: dict[str, Any] | None = None,
+) -> Domain:
+    """Chemical formulas: learns from a table of known ones and proposes new ones.
+
+    Args:
+        data: .csv or .csv.gz file with a column of formulas, and of properties if there are some;
+            its column `split` is obeyed. Or aflow, pymatgen's few hundred prototypes. From Python
+            a list of formulas too.
+        formula: column of the formulas, if not called formula or composition.
+        properties: columns that samples can be asked for, whose rows without a value are left out;
+            by default all that have a value on every row.
+        skip: leave out rows whose formula cannot be read, and count them.
+        held_out: share of the formulas kept from training, if the data have no column `split`.
+        cost: encoding, l2 between vectors that an autoencoder learns first; elmd, the
+            element-mover's distance of fractions; l2, Mahalanobis between fractions.
+        state: of a finished run, in place of data.
+    """
+    training = testing = None
+    if state is None:
+        known = materials_of(data, formula, properties, skip)
+        training, testing, state = _split(known, held_out)
+        for said in known.said:
+            print(f"otgan: {said}", file=sys.stderr)
+    elements = tuple(state["elements"])
+    chart, geometry = _chart(cost, state, training)
+    saver = Saver(elements, unpack(state["known"]), state["training"])
+    return Domain(
+        geometry=geometry,
+        train=training,
+        held_out=testing,
+        chart=chart,
+        networks={"mlp": mlp},
+        presets={"wgan-gp": {"constraint": {"sided": "one"}}},
+        save=saver.save,
+        show=saver.show,
+        extension=".csv",
+        state=state,
+        attributes=tuple(map(Attribute.restore, state["attributes"])),
+        provenance={"rows left out": str(len(state["left_out"])), "reading": "; ".join(state["said"])},
+    )
+
+
+def _split(known: Materials, share: float) -> tuple[Samples, Samples, dict[str, Any]]:
+    """Training and held-out samples, a formula on one side only, and all that a run must know."""
+    if not 0 < share < 1:
+        raise InputError(f"--held-out is a share between 0 and 1, got {share}")
+    distinct = list(dict.fromkeys(known.formulas))
+    if known.held_out is None:
+        n = max(1, round(share * len(distinct)))
+        if len(distinct) < 2:
+            raise InputError(f"{len(distinct)} formula is not enough to train on and hold out from")
+        order = torch.randperm(len(distinct), generator=torch.Generator().manual_seed(0))
+        held = {distinct[k] for k in order[:n].tolist()}
+        aside = torch.tensor([text in held for text in known.formulas])
+    else:
+        aside = torch.from_numpy(known.held_out)
+    elements = vocabulary(known.formulas)
+    x = points(known.formulas, elements)
+    several = (x > 0).sum(1)
+    classes = several.unique().tolist()
+    attributes = [*map(_attribute, known.columns)]
+    columns = [torch.from_numpy(c.values) for c in known.columns]
+    if len(classes) > 1:
+        attributes.append(Attribute("elements", tuple(map(str, classes))))
+        columns.append(torch.searchsorted(torch.tensor(classes), several).double())
+    y = torch.stack(columns, 1).float() if columns else None
+    training, testing = (
+        Samples(x[part], None if y is None else y[part]) for part in (~aside, aside)
+    )
+    there = zip(known.formulas, aside.tolist(), strict=True)
+    texts = {False: dict[str, None](), True: dict[str, None]()}
+    for text, is_aside in there:
+        texts[is_aside][text] = None
+    return (
+        training,
+        testing,
+        {
+            "elements": list(elements),
+            "counts": x.unique().long().tolist()[1:],
+            "most": int(several.max()),
+            "attributes": to_json(attributes),
+            "units": {c.name: c.unit for c in known.columns if c.unit},
+            "known": pack([*texts[False], *texts[True]]),
+            "training": len(texts[False]),
+            "left_out": known.left_out,
+            "said": known.said,
+        },
+    )
+
+
+def _attribute(column: Any) -> Attribute:
+    if column.classes:
+        return Attribute(column.name, column.classes)
+    return Attribute.number(column.name, torch.from_numpy(column.values))
+
+
+def _chart(cost: Cost, state: dict[str, Any], training: Samples | None) -> tuple[Chart, Geometry]:
+    elements = tuple(state["elements"])
+    if cost == "elmd":
+        return Cumulative(elements), Lp(1)
+    chart = WhitenedFractions(len(elements))
+    if training is not None:
+        try:
+            chart.fit(training.points())
+        except ValueError as error:
+            raise InputError(str(error)) from None
+    return chart, Lp(2)

@@ -1,0 +1,1 @@
+"""Molecules as packed graphs of atoms and bonds."""

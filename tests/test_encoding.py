@@ -1,0 +1,193 @@
+"""Learned charts: points come back, neighbours decode alike, and a WGAN in them spells."""
+
+import pytest
+import torch
+
+import otgan
+from otgan import build
+from otgan.config import InputError, resolve
+from otgan.data import Samples
+from otgan.domain import Domain
+from otgan.geometry import Lp
+from otgan.model import Model
+from otgan.preprocess import Encoding, Sequences
+from otgan.randomness import seeded
+from otgan.training import resume
+
+LANGUAGE = Sequences(3, 6)
+SMALL = {"latent": 8, "width": 16, "batch_size": 32, "steps": 3}
+QUICK = {"batch_size": 32, "network": {"latent": 8, "width": 16}, "quiet": True}
+
+
+def palindromes(n, seed):
+    """Even palindromes of three letters, 2 to 6 long: 39 there are, of 1,092 words."""
+    g = torch.Generator().manual_seed(seed)
+    halves = [
+        torch.randint(1, 4, (int(torch.randint(1, 4, (), generator=g)),), generator=g)
+        for _ in range(n)
+    ]
+    rows = [torch.cat([half, half.flip(0)]) for half in halves]
+    return torch.stack([torch.nn.functional.pad(row, (0, 6 - len(row))) for row in rows]).float()
+
+
+def spelt(x):
+    """Whether each row is an even palindrome."""
+    words = [[int(k) for k in row if k] for row in x]
+    return torch.tensor([len(w) > 0 and len(w) % 2 == 0 and w == w[::-1] for w in words])
+
+
+@pytest.fixture(scope="module")
+def chart():
+    sizes = {"latent": 8, "width": 64, "batch_size": 128, "rate": 8e-3}
+    return Encoding(LANGUAGE, **sizes).fit(palindromes(3000, 0), 400, quiet=True)
+
+
+def domain(chart):
+    return Domain(Lp(2), Samples(palindromes(300, 0)), Samples(palindromes(100, 1)), chart)
+
+
+def test_points_come_back(chart):
+    x = palindromes(1000, 1)
+    assert (chart.decode(chart.encode(x)) == x).all(1).double().mean() > 0.99
+
+
+def test_near_vectors_decode_alike(chart):
+    x = palindromes(1000, 1)
+    z = chart.encode(x)
+    with seeded(0, torch.device("cpu")):
+        near = z + 0.3 * torch.randn_like(z)
+    assert (chart.decode(near) == x).all(1).double().mean() > 0.95
+
+
+def test_a_game_in_the_chart_spells(chart):
+    """A random word is an even palindrome one time in 28."""
+    network = {"latent": 16, "width": 64, "depth": 2}
+    options = {"batch_size": 128, "critic_steps": 3, "optimiser": {"rate": 1e-3}}
+    model = otgan.fit(domain=domain(chart), steps=150, network=network, quiet=True, **options)
+    x = model.sample(1000, seed=0)
+    assert spelt(palindromes(9, 2)).all() and not spelt(torch.tensor([[1, 2], [1, 0]])).any()
+    assert spelt(x).double().mean() > 0.9
+    assert len(x[spelt(x)].unique(dim=0)) > 25
+
+
+def test_encoded_data_have_mean_0_and_variance_1(chart):
+    z = chart.encode(palindromes(3000, 0))
+    torch.testing.assert_close(z.mean(0), torch.zeros(8), atol=1e-4, rtol=0)
+    torch.testing.assert_close(z.std(0), torch.ones(8), atol=1e-3, rtol=0)
+
+
+def test_a_point_is_encoded_and_decoded_whatever_its_batch(chart):
+    x = palindromes(1500, 1)
+    z = chart.encode(x)
+    torch.testing.assert_close(z[1200:1203], chart.encode(x[1200:1203]), atol=1e-5, rtol=1e-4)
+    assert torch.equal(chart.decode(z)[1200:1203], chart.decode(z[1200:1203]))
+
+
+def test_a_fit_repeats_and_leaves_the_random_generators_alone():
+    x, before = palindromes(100, 0), torch.get_rng_state()
+    a, b, c = (Encoding(LANGUAGE, **SMALL).fit(x, seed=s, quiet=True) for s in (0, 0, 1))
+    assert torch.equal(torch.get_rng_state(), before)
+    assert torch.equal(a.encode(x), b.encode(x)) and not torch.equal(a.encode(x), c.encode(x))
+
+
+def test_the_state_is_all_there_is():
+    x = palindromes(100, 0)
+    fitted, other = Encoding(LANGUAGE, **SMALL).fit(x, quiet=True), Encoding(LANGUAGE, **SMALL)
+    assert fitted.fitted and not other.fitted
+    other.load_state_dict(fitted.state_dict())
+    assert other.fitted and torch.equal(other.encode(x), fitted.encode(x))
+
+
+def test_a_budget_in_seconds_becomes_steps():
+    chart = Encoding(LANGUAGE, **SMALL).fit(palindromes(100, 0), seconds=0.5, quiet=True)
+    assert chart.taken > 3
+
+
+def test_each_of_several_spellings_is_learned():
+    """Both ways round are spelt, as likely as each other, and the first token decides."""
+
+    class BothWays(Sequences):
+        def write(self, x):
+            return torch.stack([x, x.flip(1)], 1).long()
+
+    x = torch.tensor([[1.0, 2.0, 2.0], [3.0, 1.0, 1.0]]).repeat(50, 1)
+    sizes = {
+        "latent": 2,
+        "width": 16,
+        "batch_size": 100,
+        "noise": 0.1,
+        "dropout": 0.0,
+        "rate": 1e-2,
+    }
+    chart = Encoding(BothWays(3, 3), **sizes).fit(x, 150, quiet=True)
+    z, before = chart.encode(x[:1]), torch.tensor([[0, 2, 2]])
+    shown = torch.ones(1, 3, dtype=torch.bool)
+    first = chart.decoder(z, before, shown)[0, 0].softmax(0)
+    torch.testing.assert_close(first[[1, 2]], torch.tensor([0.5, 0.5]), atol=0.1, rtol=0)
+    rest = chart.decoder(z, before, shown)[0, 1:].softmax(1)
+    assert rest[0, 2] > 0.9 and rest[1, 1] > 0.9
+
+
+def test_a_run_keeps_its_chart(tmp_path, monkeypatch):
+    out = tmp_path / "run"
+    settings = {**QUICK, "monitor_every": 2, "chart_steps": 4}
+    model = otgan.fit(domain=domain(Encoding(LANGUAGE, **SMALL)), steps=2, out=out, **settings)
+    assert model.spec["config"]["chart_steps"] == 4 and model.spec["shape"] == [6]
+    loaded = Model.load(out, domain=domain(Encoding(LANGUAGE, **SMALL)))
+    assert torch.equal(loaded.sample(20, seed=0), model.sample(20, seed=0))
+    assert torch.equal(loaded.score(palindromes(5, 0)), model.score(palindromes(5, 0)))
+
+    monkeypatch.setattr(Encoding, "fit", None)
+    longer = resume(out, steps=4, domain=domain(Encoding(LANGUAGE, **SMALL)), quiet=True)
+    x = palindromes(5, 0)
+    assert torch.equal(longer.domain.chart.encode(x), model.domain.chart.encode(x))
+
+
+def test_a_time_budget_is_the_charts_and_the_games():
+    unfitted = domain(Encoding(LANGUAGE, **SMALL))
+    model = otgan.fit(domain=unfitted, minutes=0.03, **QUICK)
+    config = model.spec["config"]
+    assert config["chart_steps"] == unfitted.chart.taken > 3 and config["steps"] > 1
+
+
+def test_samples_are_scored_as_points_and_the_ruler_is_named(chart):
+    seen = []
+
+    def lengths(x):
+        seen.append(x)
+        return (x > 0).sum(1, keepdim=True).float()
+
+    model = otgan.fit(domain=domain(chart), steps=1, **QUICK)
+    report = model.evaluate(50, draws=2, features={"length": lengths})
+    assert report["units"] == "chart" and "W1 before the chart" not in report["metrics"]
+    assert spelt(seen[0]).all() and seen[0].shape == (50, 6)  # the data, not their decodings
+    assert report["metrics"]["W1 on length"]["floor"] < 2
+
+
+def test_networks_live_in_the_chart(chart):
+    there = domain(chart)
+    config = resolve("wgan-gp", {}, {"network": {"width": 16}})
+    generator, critic = build.networks(there, config, there.chart.encoded_shape((8,)))
+    assert generator(torch.randn(4, 64)).shape == (4, 8)
+    assert critic(chart.encode(palindromes(4, 0))).shape == (4,)
+
+
+@pytest.mark.parametrize(
+    ("x", "says"),
+    [
+        (torch.full((40, 6), 4.0), "whole numbers from 0 to 3"),
+        (torch.full((40, 6), 0.5), "whole numbers from 0 to 3"),
+        (torch.ones(1, 6), "2 points at least"),
+    ],
+)
+def test_what_cannot_be_spelt_is_refused(x, says):
+    with pytest.raises(ValueError, match=says):
+        Encoding(LANGUAGE, **SMALL).fit(x, quiet=True)
+
+
+def test_a_run_on_what_cannot_be_spelt_is_an_input_error():
+    wrong = Domain(
+        Lp(2), Samples(torch.rand(40, 6)), Samples(torch.rand(40, 6)), Encoding(LANGUAGE, **SMALL)
+    )
+    with pytest.raises(InputError, match="whole numbers"):
+        otgan.fit(domain=wrong, steps=1, **QUICK)
