@@ -17,6 +17,7 @@ from otgan.conditions import Attribute, check_known
 from otgan.config import InputError, suggest
 from otgan.data import Samples
 from otgan.geometry import Geometry
+from otgan.metrics.whole import Scores
 from otgan.networks import mlp
 from otgan.preprocess import Chart, Identity
 from otgan.report.files import save_array
@@ -46,6 +47,9 @@ class Domain:
             `evaluate` compares samples as well; of an nn.Module, Frechet and KID are torchmetrics'.
         shares: maps from samples in data units to yes or no, (n, *E) -> (n,) bool, by name, of
             which `evaluate` gives the share of yes.
+        scores: what a field measures on whole samples, generated (n, *E) and held-out (m, *E) in
+            data units -> numbers by name, NaN where one is not defined; `evaluate` gives each
+            beside its floor.
         provenance: what was done to the data before they came here, for reports.
     """
 
@@ -62,6 +66,7 @@ class Domain:
     attributes: tuple[Attribute, ...] = ()
     features: Mapping[str, Callable[[Tensor], Tensor]] = field(default_factory=dict)
     shares: Mapping[str, Callable[[Tensor], Tensor]] = field(default_factory=dict)
+    scores: Scores | None = None
     provenance: Mapping[str, str] = field(default_factory=dict)
 
     @property

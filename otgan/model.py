@@ -112,7 +112,8 @@ class Model:
         Returns:
             A JSON tree: `metrics` (name -> value, spread, interval, floor, floor_spread,
             floor_interval; what `metrics.evaluate` gives), `left_out` (name -> why), `provenance`,
-            `shares` of the domain among generated and held-out samples, `classes` (share of each
+            `shares` of the domain among generated and held-out samples, `scores` of the domain
+            (name -> value, spread, floor, floor_spread, None for NaN), `classes` (share of each
             among samples and in the training data, where there are labels), and what was compared.
 
         Raises:
@@ -160,6 +161,10 @@ class Model:
                 name: {who: has(x).double().mean().item() for who, x in both.items()}
                 for name, has in domain.shares.items()
             }
+        if domain.scores is not None:
+            report["scores"] = scores.whole(
+                self._generate, training, held_out, chart, domain.scores, limit=limit, draws=draws
+            )
         if training.y is not None and domain.classes:
             report["classes"] = self._classes(limit)
         return report

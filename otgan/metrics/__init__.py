@@ -6,6 +6,7 @@ from otgan.metrics.moments import frechet, kernel
 from otgan.metrics.neighbours import neighbours
 from otgan.metrics.training_data import memorisation, nearest, nearest_classes
 from otgan.metrics.transported import sliced_w1, w1
+from otgan.metrics.whole import Scores, whole
 
 __all__ = [
     "LEVEL",
@@ -13,6 +14,7 @@ __all__ = [
     "TRAINING",
     "Estimate",
     "Score",
+    "Scores",
     "compare",
     "evaluate",
     "frechet",
@@ -25,4 +27,5 @@ __all__ = [
     "neighbours",
     "sliced_w1",
     "w1",
+    "whole",
 ]

@@ -32,6 +32,12 @@ def show(report: Mapping[str, Any]) -> None:
         )
     w1 = report["metrics"]["W1"]
     table.add_row("W1 / floor", f"{w1['value'] / w1['floor']:.3f}" if w1["floor"] else "-", "", "1")
+    if "scores" in report:
+        table.add_section()
+    for name, score in report.get("scores", {}).items():
+        sides = [(score["value"], score["spread"]), (score["floor"], score["floor_spread"])]
+        shown = ["-" if a is None else f"{number(a)} ± {number(b)}" for a, b in sides]
+        table.add_row(name, shown[0], "", shown[1])
     console = Console()
     console.print(table)
     _say_what(console, report)
