@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from typing import Any, Literal
 
 import torch
@@ -14,11 +15,13 @@ from otgan.data import Samples
 from otgan.domain import Domain
 from otgan.geometry import Geometry, Lp
 from otgan.networks import mlp
-from otgan.preprocess import Chart
+from otgan.preprocess import Chart, Encoding
+from otgan_domains.materials.formulas import amounts
 from otgan_domains.materials.fractions import Cumulative, WhitenedFractions
 from otgan_domains.materials.reading import Materials, materials_of
 from otgan_domains.materials.representation import points, vocabulary
 from otgan_domains.materials.saving import Saver, pack, unpack
+from otgan_domains.materials.spelling import Reader, Spelling
 
 Cost = Literal["encoding", "elmd", "l2"]
 
@@ -69,7 +72,10 @@ def materials(
         extension=".csv",
         state=state,
         attributes=tuple(map(Attribute.restore, state["attributes"])),
-        provenance={"rows left out": str(len(state["left_out"])), "reading": "; ".join(state["said"])},
+        provenance={
+            "rows left out": str(len(state["left_out"])),
+            "reading": "; ".join(state["said"]),
+        },
     )
 
 
@@ -87,7 +93,7 @@ def _split(known: Materials, share: float) -> tuple[Samples, Samples, dict[str, 
         aside = torch.tensor([text in held for text in known.formulas])
     else:
         aside = torch.from_numpy(known.held_out)
-    elements = vocabulary(known.formulas)
+    known, aside, elements = _spoken(known, aside)
     x = points(known.formulas, elements)
     several = (x > 0).sum(1)
     classes = several.unique().tolist()
@@ -121,6 +127,20 @@ def _split(known: Materials, share: float) -> tuple[Samples, Samples, dict[str, 
     )
 
 
+def _spoken(known: Materials, aside: Tensor) -> tuple[Materials, Tensor, tuple[str, ...]]:
+    """Without held-out formulas of an element that training does not know; and the elements."""
+    pairs = zip(known.formulas, aside.tolist(), strict=True)
+    elements = vocabulary([text for text, is_aside in pairs if not is_aside])
+    strange = torch.tensor([not set(amounts(text)) <= set(elements) for text in known.formulas])
+    if strange.any():
+        known.said.append(
+            f"{int(strange.sum())} held-out rows have an element that no training formula has, and "
+            "are dropped"
+        )
+        known = known.rows(~strange.numpy())
+    return known, aside[~strange], elements
+
+
 def _attribute(column: Any) -> Attribute:
     if column.classes:
         return Attribute(column.name, column.classes)
@@ -129,6 +149,10 @@ def _attribute(column: Any) -> Attribute:
 
 def _chart(cost: Cost, state: dict[str, Any], training: Samples | None) -> tuple[Chart, Geometry]:
     elements = tuple(state["elements"])
+    if cost == "encoding":
+        spelling = Spelling(elements, state["counts"], state["most"])
+        reader = partial(Reader, len(elements))
+        return Encoding(spelling, reader, latent=32, width=128), Lp(2)
     if cost == "elmd":
         return Cumulative(elements), Lp(1)
     chart = WhitenedFractions(len(elements))

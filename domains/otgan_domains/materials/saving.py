@@ -1,0 +1,108 @@
+"""Generated formulas to files and pictures."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import zlib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from otgan.config import InputError, suggest
+from otgan.report.files import replacing, save_array
+from otgan_domains.materials.fractions import Cumulative
+from otgan_domains.materials.representation import points, texts
+
+FORMATS = (".csv", ".npy", ".npz", ".png")
+
+HEADER = ("formula", "elements", "atoms", "known", "repeats", "nearest", "distance")
+
+
+class Saver:
+    """Writes amounts as formulas, each beside the known ones.
+
+    Args:
+        elements: names of the columns.
+        known: formulas of the data, those for training first.
+        training: how many of them those are.
+    """
+
+    def __init__(self, elements: Sequence[str], known: Sequence[str], training: int):
+        self.elements, self.known, self.training = tuple(elements), list(known), training
+        self.number = {text: k for k, text in enumerate(self.known)}
+
+    def save(self, samples: Tensor, path: Path, columns: int | None = None) -> None:
+        """.csv (`rows`), .png (`show`), .npy or .npz (the amounts).
+
+        Raises:
+            InputError: another format.
+        """
+        if path.suffix not in FORMATS:
+            raise InputError(f"cannot write '{path.name}'{suggest(path.suffix, FORMATS)}")
+        if path.suffix == ".png":
+            self.show(samples, path, columns)
+        elif path.suffix == ".csv":
+            with replacing(path) as part, part.open("w", newline="") as file:
+                csv.writer(file).writerows([HEADER, *self.rows(samples)])
+        else:
+            save_array(samples, path)
+
+    def rows(self, samples: Tensor) -> Iterable[Sequence[str | int]]:
+        """A row a sample: reduced formula, numbers of elements and atoms, whether it is known (from
+        training, held out, no), whether an earlier row has it, the nearest known formula that is
+        another one, and its element-mover's distance."""
+        formulas, seen = texts(samples, self.elements), set[str]()
+        nearest = self._nearest(samples, formulas)
+        for text, x, (other, distance) in zip(formulas, samples, nearest, strict=True):
+            place = self.number.get(text, -1)
+            known = "no" if place < 0 else "training" if place < self.training else "held out"
+            again = "yes" if text in seen else "no"
+            seen.add(text)
+            yield text, int((x > 0).sum()), int(x.sum()), known, again, other, f"{distance:.4g}"
+
+    def _nearest(self, samples: Tensor, formulas: Sequence[str]) -> list[tuple[str, float]]:
+        """The known formula of least element-mover's distance that is not the same, of each."""
+        chart = Cumulative(self.elements)
+        known = chart.encode(points(self.known, self.elements))
+        found = []
+        for x, names in zip(samples.split(500), _split(formulas, 500), strict=True):
+            distances = torch.cdist(chart.encode(x), known, p=1)
+            for row, text in enumerate(names):
+                if text in self.number:
+                    distances[row, self.number[text]] = torch.inf
+            least, place = distances.min(1)
+            found += list(zip([self.known[k] for k in place], least.tolist(), strict=True))
+        return found
+
+    def show(self, samples: Tensor, path: Path, columns: int | None = None) -> None:
+        """How often each element occurs, among samples and known formulas."""
+        from matplotlib.figure import Figure
+
+        figure = Figure((11, 3.2), layout="constrained")
+        axes = figure.subplots()
+        known = points(self.known[:: max(1, len(self.known) // 10_000)], self.elements)
+        places = torch.arange(len(self.elements))
+        for x, shift, label in ((known, -0.2, "known"), (samples, 0.2, "generated")):
+            axes.bar(places + shift, (x > 0).float().mean(0), 0.4, label=label)
+        axes.set_xticks(places, self.elements, fontsize=6, rotation=90)
+        axes.set(xlabel="modified Pettifor scale", ylabel="share of formulas with the element")
+        axes.legend()
+        with replacing(path) as part:
+            figure.savefig(part, dpi=110)
+
+
+def pack(formulas: Sequence[str]) -> str:
+    """Formulas as text, for JSON."""
+    return base64.b64encode(zlib.compress(" ".join(formulas).encode(), 9)).decode()
+
+
+def unpack(text: str) -> list[str]:
+    """What `pack` packed."""
+    return zlib.decompress(base64.b64decode(text)).decode().split()
+
+
+def _split(values: Sequence[str], size: int) -> Iterable[Sequence[str]]:
+    return (values[k : k + size] for k in range(0, len(values), size))
