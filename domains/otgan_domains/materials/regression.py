@@ -73,7 +73,7 @@ class Ensemble(nn.Module):
         for layer in self.layers[:-1]:
             x = layer(x).relu()
         out = self.layers[-1](x)
-        return out[..., 0], out[..., 1].clamp(-6, 3)
+        return out[..., 0], out[..., 1].clamp(-6, 2)
 
     @torch.no_grad()
     def estimate(self, features: Tensor) -> tuple[Tensor, Tensor]:
@@ -130,7 +130,8 @@ def fit(features: Tensor, y: Tensor, steps: int = 3000, seed: int = 0) -> Ensemb
         order = torch.randperm(len(y))
         kept, rest = order[: round(KEPT * len(y))], order[round(KEPT * len(y)) :]
         ensemble.mean = features[rest].mean(0)
-        ensemble.scale = features[rest].std(0).clamp_min(1e-6)
+        spread = features[rest].std(0)
+        ensemble.scale = torch.where(spread > 1e-6, spread, 1.0)
         ensemble.centre, ensemble.unit = y[rest].median(), (y[rest] - y[rest].median()).abs().mean()
         x, target = ensemble._standard(features[rest]), (y[rest] - ensemble.centre) / ensemble.unit
         _train(ensemble, x, target, steps)
@@ -162,4 +163,3 @@ class _Linears(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.baddbmm(self.bias, x, self.weight)
-
