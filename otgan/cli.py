@@ -80,6 +80,7 @@ def sample(
     n: Annotated[int, arg(aliases=["-n"])] = 64,
     out: Annotated[Path | None, arg(aliases=["-o"])] = None,
     condition: tuple[str, ...] = (),
+    keep: str | None = None,
     seed: int = 0,
 ) -> None:
     """Draw samples from a trained run.
@@ -89,6 +90,7 @@ def sample(
         n: How many; of each condition, if several are given.
         out: File or folder to write, in the formats of the domain; RUN/samples.* if not given.
         condition: What to ask for: 3, or label=3,angle=20; from the training data if not given.
+        keep: What samples must be, in words of the domain; others are drawn again.
         seed: The same seed gives the same samples.
     """
     from otgan.model import Model
@@ -97,7 +99,7 @@ def sample(
         raise InputError(f"-n is how many samples to draw, at least 1, got {n}")
     model = Model.load(run)
     out = out or run / f"samples{model.domain.extension}"
-    samples = model.sample(n, seed, condition or None)
+    samples = model.sample(n, seed, condition or None, keep)
     model.domain.save(samples, out, n if len(condition) > 1 else None)
     print(out)
 

@@ -50,6 +50,8 @@ class Domain:
         scores: what a field measures on whole samples, generated (n, *E) and held-out (m, *E) in
             data units -> numbers by name, NaN where one is not defined; `evaluate` gives each
             beside its floor.
+        keep: what a user asks samples to be, in words of the field -> map from samples in data
+            units to yes or no, (n, *E) -> (n,) bool; `sample` draws others again.
         provenance: what was done to the data before they came here, for reports.
     """
 
@@ -67,6 +69,7 @@ class Domain:
     features: Mapping[str, Callable[[Tensor], Tensor]] = field(default_factory=dict)
     shares: Mapping[str, Callable[[Tensor], Tensor]] = field(default_factory=dict)
     scores: Scores | None = None
+    keep: Callable[[str], Callable[[Tensor], Tensor]] | None = None
     provenance: Mapping[str, str] = field(default_factory=dict)
 
     @property

@@ -18,6 +18,7 @@ from otgan_domains.materials.reading import materials_of, prototypes
 from otgan_domains.materials.representation import points, texts, vocabulary
 from otgan_domains.materials.spelling import Reader, Spelling
 
+from otgan import fit
 from otgan.cli import main
 from otgan.config import InputError
 from otgan.geometry import Lp, Mahalanobis
@@ -306,3 +307,35 @@ def test_train_and_sample_on_a_condition(here):
     assert len(found) == 7 and {"formula", "known", "nearest", "distance"} <= found[0].keys()
     with pytest.raises(SystemExit):
         main(["sample", "run", "--condition", "gap_ev=99,elements=2"])
+
+
+def test_samples_are_kept_that_are_as_asked(tmp_path):
+    domain = materials(cost="elmd")
+    elements = tuple(domain.state["elements"])
+    texts_in = ["NaCl", "Fe2O3", "FeO", "MgFe2O4", "Na3Fe"]
+    x = torch.cat([points(texts_in, elements), torch.zeros(1, len(elements))])
+
+    def kept(text):
+        good = domain.keep(text)(x).tolist()
+        assert not good[-1]
+        return [t for t, is_good in zip(texts_in, good, strict=False) if is_good]
+
+    assert kept("Fe") == texts_in[1:]
+    assert kept("Fe, no O") == ["Na3Fe"]
+    assert kept("O,3") == ["MgFe2O4"]
+    assert kept("valid, Fe") == ["Fe2O3", "FeO", "MgFe2O4", "Na3Fe"]
+    assert kept("no alloy,Fe") == ["Fe2O3", "FeO", "MgFe2O4"]
+    assert kept("new") == [t for t in texts_in if t not in AFLOW]
+    for wrong in ("Xx", "no", "old"):
+        with pytest.raises(InputError, match="training knows no such element; there are"):
+            domain.keep(wrong)
+
+
+def test_rejection_gives_as_many_as_asked_or_gives_up():
+    model = fit(domain=DOMAIN, steps=2, chart_steps=3, batch_size=16, quiet=True)
+    accepts = model.domain.keep("no O")
+    x = model.sample(20, seed=0, keep="no O")
+    assert len(x) == 20 and accepts(x).all()
+    assert torch.equal(x, model.sample(20, seed=0, keep="no O"))
+    with pytest.raises(InputError, match="samples 0 are '9': ask for less"):
+        model.sample(20, keep="9")
