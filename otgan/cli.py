@@ -81,6 +81,7 @@ def sample(
     out: Annotated[Path | None, arg(aliases=["-o"])] = None,
     condition: tuple[str, ...] = (),
     keep: str | None = None,
+    correct: tuple[str, ...] = (),
     seed: int = 0,
 ) -> None:
     """Draw samples from a trained run.
@@ -91,6 +92,7 @@ def sample(
         out: File or folder to write, in the formats of the domain; RUN/samples.* if not given.
         condition: What to ask for: 3, or label=3,angle=20; from the training data if not given.
         keep: What samples must be, in words of the domain; others are drawn again.
+        correct: Steps of the domain that mend samples, such as valence; shares are said before.
         seed: The same seed gives the same samples.
     """
     from otgan.model import Model
@@ -100,6 +102,10 @@ def sample(
     model = Model.load(run)
     out = out or run / f"samples{model.domain.extension}"
     samples = model.sample(n, seed, condition or None, keep)
+    if shares := model.domain.shares:
+        said = ", ".join(f"{name} {f(samples).double().mean():.1%}" for name, f in shares.items())
+        print(f"otgan: as {'kept' if keep else 'generated'}: {said}", file=sys.stderr)
+    samples = model.corrected(samples, correct)
     model.domain.save(samples, out, n if len(condition) > 1 else None)
     print(out)
 

@@ -52,7 +52,10 @@ class Domain:
             beside its floor.
         keep: what a user asks samples to be, in words of the field -> map from samples in data
             units to yes or no, (n, *E) -> (n,) bool; `sample` draws others again.
+        corrections: steps from samples in data units to samples in data units, by name, that a
+            user may ask for; shares are given before them.
         provenance: what was done to the data before they came here, for reports.
+        files: texts for the run's folder, by name of the file.
     """
 
     geometry: Geometry
@@ -70,7 +73,9 @@ class Domain:
     shares: Mapping[str, Callable[[Tensor], Tensor]] = field(default_factory=dict)
     scores: Scores | None = None
     keep: Callable[[str], Callable[[Tensor], Tensor]] | None = None
+    corrections: Mapping[str, Callable[[Tensor], Tensor]] = field(default_factory=dict)
     provenance: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def classes(self) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from otgan import build
 from otgan import metrics as scores
-from otgan.config import Config, InputError, RunError
+from otgan.config import Config, InputError, RunError, suggest
 from otgan.data import floats
 from otgan.domain import Domain, find, load, restore, takes_state
 from otgan.metrics.features import Features, described
@@ -89,6 +89,20 @@ class Model:
         columns = max(8, -(-n // len(y)))
         y = y.repeat_interleave(columns, 0)
         return self.domain.chart.decode(self._generate(len(y), 0, y)).cpu(), columns
+
+    def corrected(self, x: Tensor, names: Sequence[str]) -> Tensor:
+        """Samples in data units after these corrections of the domain, one after another.
+
+        Raises:
+            InputError: the domain has no such correction.
+        """
+        known = self.domain.corrections
+        for name in names:
+            if name not in known:
+                what = suggest(name, known) if known else ": the domain has none"
+                raise InputError(f"unknown correction '{name}'{what}")
+            x = known[name](x)
+        return x
 
     def _asked(self, condition: str | Mapping[str, Any]) -> Tensor:
         if self.condition is None:
