@@ -97,7 +97,8 @@ def _split(known: Materials, share: float) -> tuple[Samples, Samples, dict[str, 
     x = points(known.formulas, elements)
     several = (x > 0).sum(1)
     classes = several.unique().tolist()
-    attributes = [*map(_attribute, known.columns)]
+    seen = ~aside.numpy()
+    attributes = [_attribute(c.rows(seen)) for c in known.columns]
     columns = [torch.from_numpy(c.values) for c in known.columns]
     if len(classes) > 1:
         attributes.append(Attribute("elements", tuple(map(str, classes))))

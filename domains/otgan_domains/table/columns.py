@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from otgan_domains.table.sheets import Sheet
 
 from otgan.config import InputError
+from otgan_domains.table.sheets import Sheet
 
 MISSING = {"", "na", "n/a", "nan", "null", "none", "-"}
 """What stands for nothing, in any case."""
