@@ -106,7 +106,12 @@ def sample(
         said = ", ".join(f"{name} {f(samples).double().mean():.1%}" for name, f in shares.items())
         print(f"otgan: as {'kept' if keep else 'generated'}: {said}", file=sys.stderr)
     samples = model.corrected(samples, correct)
-    model.domain.save(samples, out, n if len(condition) > 1 else None)
+    columns = n if len(condition) > 1 else None
+    values = model.values(samples, condition) if model.domain.save_rated else None
+    if model.domain.save_rated and values is not None:
+        model.domain.save_rated(samples, out, columns, values)
+    else:
+        model.domain.save(samples, out, columns)
     print(out)
 
 

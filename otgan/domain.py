@@ -39,6 +39,7 @@ class Domain:
         networks: builders by name, the default first.
         presets: patches of the settings by preset name, "*" for every preset.
         save: samples in data units -> a file or folder of the user's choice; columns as in `show`.
+        save_rated: as `save`, with the critic's value of each sample, (n,), where it is known.
         show: samples in data units -> a picture, of as many columns as one says if it has some.
         extension: of the file that `sample` writes when none is named.
         state: JSON, passed back as `state=` to a factory that takes it, in place of data.
@@ -65,6 +66,7 @@ class Domain:
     networks: Mapping[str, Builder] = field(default_factory=lambda: {"mlp": mlp})
     presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     save: Callable[[Tensor, Path, int | None], None] = save_array
+    save_rated: Callable[[Tensor, Path, int | None, Tensor], None] | None = None
     show: Callable[[Tensor, Path, int | None], None] = scatter
     extension: str = ".npy"
     state: Mapping[str, Any] = field(default_factory=dict)

@@ -139,6 +139,15 @@ class Model:
         )
         return values * (self.domain.chart.unit or 1.0)
 
+    def values(self, samples: Tensor, conditions: Sequence[str] = ()) -> Tensor | None:
+        """The critic's value of what `sample` gave for these conditions, (n, *E) -> (n,); None of a
+        conditional run that was asked for nothing."""
+        if self.condition is None:
+            return self.score(samples)
+        parts = samples.tensor_split(len(conditions)) if conditions else ()
+        found = [self.score(x, one) for x, one in zip(parts, conditions, strict=True)]
+        return torch.cat(found) if found else None
+
     def evaluate(
         self, limit: int = 1000, draws: int = 5, seed: int = 0, features: Features | None = None
     ) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from otgan_domains.materials.fractions import Cumulative, WhitenedFractions, fra
 from otgan_domains.materials.magpie import PROPERTIES, STATISTICS, Magpie
 from otgan_domains.materials.reading import materials_of, prototypes
 from otgan_domains.materials.representation import points, texts, vocabulary
+from otgan_domains.materials.saving import left_out
 from otgan_domains.materials.spelling import Reader, Spelling
 
 from otgan import fit
@@ -185,6 +186,7 @@ def test_a_bad_row_is_named_and_can_be_skipped(tmp_path, capsys):
         materials_of(file)
     found = materials_of(file, skip=True)
     assert found.formulas == ["NaCl", "MgO"]
+    assert left_out(found.left_out)["left-out.csv"].splitlines()[2].startswith("5,D2O,'D' is an")
     assert [(line, text) for line, text, _ in found.left_out] == [(3, "Fe("), (5, "D2O")]
     assert "2 rows are left out, for 2 reasons" in found.said[-1]
 
@@ -304,7 +306,8 @@ def test_train_and_sample_on_a_condition(here):
     main(["train", DOMAIN, *arguments, *quick])
     main(["sample", "run", "--condition", "gap_ev=1.5,elements=2", "-n", "7", "-o", "new.csv"])
     found = list(csv.DictReader(Path("new.csv").read_text().splitlines()))
-    assert len(found) == 7 and {"formula", "known", "nearest", "distance"} <= found[0].keys()
+    assert len(found) == 7 and all(np.isfinite(float(row["critic"])) for row in found)
+    assert {row["neutral"] for row in found} <= {"yes", "no", "mixed valence"}
     with pytest.raises(SystemExit):
         main(["sample", "run", "--condition", "gap_ev=99,elements=2"])
 

@@ -23,7 +23,7 @@ from otgan_domains.materials.formulas import amounts
 from otgan_domains.materials.fractions import Cumulative, WhitenedFractions
 from otgan_domains.materials.reading import Materials, materials_of
 from otgan_domains.materials.representation import points, vocabulary
-from otgan_domains.materials.saving import Saver, pack, unpack
+from otgan_domains.materials.saving import Saver, left_out, pack, unpack
 from otgan_domains.materials.scoring import Scoring
 from otgan_domains.materials.spelling import Reader, Spelling
 
@@ -74,6 +74,7 @@ def materials(
         networks={"mlp": mlp},
         presets={"wgan-gp": {"constraint": {"sided": "one"}}},
         save=saver.save,
+        save_rated=saver.save,
         show=saver.show,
         extension=".csv",
         state=state,
@@ -81,6 +82,7 @@ def materials(
         shares=scoring.shares,
         scores=None if training is None else partial(_scores, scoring, training.points()),
         keep=partial(asked, elements=elements, known=frozenset(known)),
+        files=left_out(state["left_out"]),
         provenance={"reading": "; ".join(state["said"]) or "every row as it is"},
     )
 
