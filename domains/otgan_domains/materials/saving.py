@@ -7,6 +7,7 @@ import csv
 import io
 import zlib
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -16,6 +17,7 @@ from otgan.config import InputError, suggest
 from otgan.report.files import replacing, save_array
 from otgan_domains.materials.candidates import CHEMISTRY, chemistry
 from otgan_domains.materials.fractions import Cumulative
+from otgan_domains.materials.page import draw
 from otgan_domains.materials.representation import points, texts
 
 FORMATS = (".csv", ".npy", ".npz", ".png")
@@ -82,7 +84,7 @@ class Saver:
     def _nearest(self, samples: Tensor, formulas: Sequence[str]) -> list[tuple[str, float]]:
         """The known formula of least element-mover's distance that is not the same, of each."""
         chart = Cumulative(self.elements)
-        known = chart.encode(points(self.known, self.elements))
+        known = chart.encode(self.there)
         found = []
         for x, names in zip(samples.split(500), _split(formulas, 500), strict=True):
             distances = torch.cdist(chart.encode(x), known, p=1)
@@ -94,20 +96,13 @@ class Saver:
         return found
 
     def show(self, samples: Tensor, path: Path, columns: int | None = None) -> None:
-        """How often each element occurs, among samples and known formulas."""
-        from matplotlib.figure import Figure
+        """The page: elements, sizes, what smact lets pass, candidates (`page.draw`)."""
+        draw(samples, self.there, self.elements, path)
 
-        figure = Figure((11, 3.2), layout="constrained")
-        axes = figure.subplots()
-        known = points(self.known[:: max(1, len(self.known) // 10_000)], self.elements)
-        places = torch.arange(len(self.elements))
-        for x, shift, label in ((known, -0.2, "known"), (samples, 0.2, "generated")):
-            axes.bar(places + shift, (x > 0).float().mean(0), 0.4, label=label)
-        axes.set_xticks(places, self.elements, fontsize=6, rotation=90)
-        axes.set(xlabel="modified Pettifor scale", ylabel="share of formulas with the element")
-        axes.legend()
-        with replacing(path) as part:
-            figure.savefig(part, dpi=110)
+    @cached_property
+    def there(self) -> Tensor:
+        """Amounts of the known formulas, (n, elements)."""
+        return points(self.known, self.elements)
 
 
 def left_out(rows: Sequence[tuple[int, str, str]]) -> dict[str, str]:
