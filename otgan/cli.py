@@ -80,6 +80,8 @@ def sample(
     n: Annotated[int, arg(aliases=["-n"])] = 64,
     out: Annotated[Path | None, arg(aliases=["-o"])] = None,
     condition: tuple[str, ...] = (),
+    keep: str | None = None,
+    correct: tuple[str, ...] = (),
     seed: int = 0,
 ) -> None:
     """Draw samples from a trained run.
@@ -89,6 +91,8 @@ def sample(
         n: How many; of each condition, if several are given.
         out: File or folder to write, in the formats of the domain; RUN/samples.* if not given.
         condition: What to ask for: 3, or label=3,angle=20; from the training data if not given.
+        keep: What samples must be, in words of the domain; others are drawn again.
+        correct: Steps of the domain that mend samples, such as valence; shares are said before.
         seed: The same seed gives the same samples.
     """
     from otgan.model import Model
@@ -97,8 +101,17 @@ def sample(
         raise InputError(f"-n is how many samples to draw, at least 1, got {n}")
     model = Model.load(run)
     out = out or run / f"samples{model.domain.extension}"
-    samples = model.sample(n, seed, condition or None)
-    model.domain.save(samples, out, n if len(condition) > 1 else None)
+    samples = model.sample(n, seed, condition or None, keep)
+    if shares := model.domain.shares:
+        said = ", ".join(f"{name} {f(samples).double().mean():.1%}" for name, f in shares.items())
+        print(f"otgan: as {'kept' if keep else 'generated'}: {said}", file=sys.stderr)
+    samples = model.corrected(samples, correct)
+    columns = n if len(condition) > 1 else None
+    values = model.values(samples, condition) if model.domain.save_rated else None
+    if model.domain.save_rated and values is not None:
+        model.domain.save_rated(samples, out, columns, values)
+    else:
+        model.domain.save(samples, out, columns)
     print(out)
 
 

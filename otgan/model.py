@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -12,13 +13,16 @@ from torch import Tensor, nn
 
 from otgan import build
 from otgan import metrics as scores
-from otgan.config import Config, InputError, RunError
+from otgan.config import Config, InputError, RunError, suggest
 from otgan.data import floats
 from otgan.domain import Domain, find, load, restore, takes_state
 from otgan.metrics.features import Features, described
 from otgan.networks.lipschitz import shown
 from otgan.randomness import seeded
 from otgan.runs import Run
+
+RARE = 1000
+"""What fewer samples than one in so many are, nobody waits for."""
 
 
 class Model:
@@ -37,22 +41,44 @@ class Model:
         n: int,
         seed: int | None = None,
         condition: str | Mapping[str, Any] | Sequence[str] | None = None,
+        keep: str | None = None,
     ) -> Tensor:
         """New samples in data units, (n, *E); the same ones for the same seed.
 
         Args:
             condition: what to ask for, "3", "label=3,angle=20" or a mapping; several: n of each,
                 one after another. If not given, conditions are drawn from the training data.
+            keep: what samples must be, in words of the domain; others are drawn again.
 
         Raises:
-            InputError: a condition that was not in training, or of a run that has none.
+            InputError: a condition that was not in training, or of a run that has none; something
+                to keep that the domain does not know, or that hardly any sample is.
         """
-        y = None
-        if condition is not None:
-            several = [condition] if isinstance(condition, str | Mapping) else condition
-            y = torch.stack([self._asked(one) for one in several]).repeat_interleave(n, 0)
-            n = len(y)
-        return self.domain.chart.decode(self._generate(n, seed, y)).cpu()
+        several = [condition] if isinstance(condition, str | Mapping) else condition
+        asked = None if several is None else [self._asked(one) for one in several]
+        if keep is not None:
+            return torch.cat([self._kept(n, seed, y, keep) for y in asked or [None]])
+        y = None if asked is None else torch.stack(asked).repeat_interleave(n, 0)
+        points = self._generate(n if y is None else len(y), seed, y)
+        return self.domain.chart.decode(points).cpu()
+
+    def _kept(self, n: int, seed: int | None, y: Tensor | None, keep: str) -> Tensor:
+        """n samples at a condition (k,) that are what they must be, by rejection."""
+        if self.domain.keep is None:
+            raise InputError(f"the samples of this domain cannot be asked to be '{keep}'")
+        accepts, found, size = self.domain.keep(keep), [], max(1000, n)
+        told = None if y is None else y.expand(size, -1)
+        device = next(self.generator.parameters()).device
+        with nullcontext() if seed is None else seeded(seed, device):
+            for drawn in itertools.count(size, size):
+                x = self.domain.chart.decode(self._generate(size, None, told)).cpu()
+                found.append(x[accepts(x)])
+                there = sum(map(len, found))
+                if there >= n:
+                    break
+                if drawn >= RARE * 20 and there * RARE < drawn:
+                    raise InputError(f"of {drawn} samples {there} are '{keep}': ask for less")
+        return torch.cat(found)[:n]
 
     @torch.no_grad()
     def rows(self, n: int) -> tuple[Tensor, int | None]:
@@ -63,6 +89,20 @@ class Model:
         columns = max(8, -(-n // len(y)))
         y = y.repeat_interleave(columns, 0)
         return self.domain.chart.decode(self._generate(len(y), 0, y)).cpu(), columns
+
+    def corrected(self, x: Tensor, names: Sequence[str]) -> Tensor:
+        """Samples in data units after these corrections of the domain, one after another.
+
+        Raises:
+            InputError: the domain has no such correction.
+        """
+        known = self.domain.corrections
+        for name in names:
+            if name not in known:
+                what = suggest(name, known) if known else ": the domain has none"
+                raise InputError(f"unknown correction '{name}'{what}")
+            x = known[name](x)
+        return x
 
     def _asked(self, condition: str | Mapping[str, Any]) -> Tensor:
         if self.condition is None:
@@ -98,6 +138,15 @@ class Model:
             ]
         )
         return values * (self.domain.chart.unit or 1.0)
+
+    def values(self, samples: Tensor, conditions: Sequence[str] = ()) -> Tensor | None:
+        """The critic's value of what `sample` gave for these conditions, (n, *E) -> (n,); None of a
+        conditional run that was asked for nothing."""
+        if self.condition is None:
+            return self.score(samples)
+        parts = samples.tensor_split(len(conditions)) if conditions else ()
+        found = [self.score(x, one) for x, one in zip(parts, conditions, strict=True)]
+        return torch.cat(found) if found else None
 
     def evaluate(
         self, limit: int = 1000, draws: int = 5, seed: int = 0, features: Features | None = None

@@ -42,6 +42,7 @@ class Run:
     checkpoint.safetensors
                       all that resuming needs
     samples/, curves.png, events.out.tfevents.*
+    what else the domain tells of its data, such as dropped.csv
     """
 
     def __init__(self, path: Path):
@@ -104,6 +105,12 @@ class Run:
     def write_spec(self, spec: Mapping[str, Any]) -> None:
         with replacing(self.path / "run.json") as part:
             part.write_text(json.dumps({"format": FORMAT, **spec}, indent=2) + "\n")
+
+    def write_texts(self, texts: Mapping[str, str]) -> None:
+        """What the domain tells of its data, by name of the file."""
+        for name, text in texts.items():
+            with replacing(self.path / name) as part:
+                part.write_text(text)
 
     def write_tensors(self, name: str, tensors: Mapping[str, Tensor]) -> None:
         with replacing(self.path / f"{name}.safetensors") as part:

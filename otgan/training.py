@@ -185,6 +185,7 @@ def _play(
     if out is not None and fabric.is_global_zero:
         run = Run(Path(out)) if resuming else Run.create(out)
         run.write_spec(spec)
+        run.write_texts(domain.files)
 
     alarms: list[Monitor] = [Collapse(), Slope(game.constraint)]
     plateau = Plateau(config.patience) if config.patience else None

@@ -16,8 +16,10 @@ from otgan_domains.materials.fractions import Cumulative, WhitenedFractions, fra
 from otgan_domains.materials.magpie import PROPERTIES, STATISTICS, Magpie
 from otgan_domains.materials.reading import materials_of, prototypes
 from otgan_domains.materials.representation import points, texts, vocabulary
+from otgan_domains.materials.saving import left_out
 from otgan_domains.materials.spelling import Reader, Spelling
 
+from otgan import fit
 from otgan.cli import main
 from otgan.config import InputError
 from otgan.geometry import Lp, Mahalanobis
@@ -184,6 +186,7 @@ def test_a_bad_row_is_named_and_can_be_skipped(tmp_path, capsys):
         materials_of(file)
     found = materials_of(file, skip=True)
     assert found.formulas == ["NaCl", "MgO"]
+    assert left_out(found.left_out)["left-out.csv"].splitlines()[2].startswith("5,D2O,'D' is an")
     assert [(line, text) for line, text, _ in found.left_out] == [(3, "Fe("), (5, "D2O")]
     assert "2 rows are left out, for 2 reasons" in found.said[-1]
 
@@ -303,6 +306,39 @@ def test_train_and_sample_on_a_condition(here):
     main(["train", DOMAIN, *arguments, *quick])
     main(["sample", "run", "--condition", "gap_ev=1.5,elements=2", "-n", "7", "-o", "new.csv"])
     found = list(csv.DictReader(Path("new.csv").read_text().splitlines()))
-    assert len(found) == 7 and {"formula", "known", "nearest", "distance"} <= found[0].keys()
+    assert len(found) == 7 and all(np.isfinite(float(row["critic"])) for row in found)
+    assert {row["neutral"] for row in found} <= {"yes", "no", "mixed valence"}
     with pytest.raises(SystemExit):
         main(["sample", "run", "--condition", "gap_ev=99,elements=2"])
+
+
+def test_samples_are_kept_that_are_as_asked(tmp_path):
+    domain = materials(cost="elmd")
+    elements = tuple(domain.state["elements"])
+    texts_in = ["NaCl", "Fe2O3", "FeO", "MgFe2O4", "Na3Fe"]
+    x = torch.cat([points(texts_in, elements), torch.zeros(1, len(elements))])
+
+    def kept(text):
+        good = domain.keep(text)(x).tolist()
+        assert not good[-1]
+        return [t for t, is_good in zip(texts_in, good, strict=False) if is_good]
+
+    assert kept("Fe") == texts_in[1:]
+    assert kept("Fe, no O") == ["Na3Fe"]
+    assert kept("O,3") == ["MgFe2O4"]
+    assert kept("valid, Fe") == ["Fe2O3", "FeO", "MgFe2O4", "Na3Fe"]
+    assert kept("no alloy,Fe") == ["Fe2O3", "FeO", "MgFe2O4"]
+    assert kept("new") == [t for t in texts_in if t not in AFLOW]
+    for wrong in ("Xx", "no", "old"):
+        with pytest.raises(InputError, match="training knows no such element; there are"):
+            domain.keep(wrong)
+
+
+def test_rejection_gives_as_many_as_asked_or_gives_up():
+    model = fit(domain=DOMAIN, steps=2, chart_steps=3, batch_size=16, quiet=True)
+    accepts = model.domain.keep("no O")
+    x = model.sample(20, seed=0, keep="no O")
+    assert len(x) == 20 and accepts(x).all()
+    assert torch.equal(x, model.sample(20, seed=0, keep="no O"))
+    with pytest.raises(InputError, match="samples 0 are '9': ask for less"):
+        model.sample(20, keep="9")

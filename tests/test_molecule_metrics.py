@@ -1,5 +1,6 @@
 """Metrics of molecules: known answers, those of MOSES's own test, and what a bad input gives."""
 
+import json
 import math
 import sys
 from pathlib import Path
@@ -7,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from conftest import QUICK
 from otgan_domains.molecules import chemnet, evaluation
 from otgan_domains.molecules import similarity as by
 from otgan_domains.molecules.collection import Molecules
-from otgan_domains.molecules.evaluation import Evaluation
 from otgan_domains.molecules.filters import plain, unflagged
 from otgan_domains.molecules.packing import pack
 from otgan_domains.molecules.physchem import (
@@ -23,6 +24,7 @@ from otgan_domains.molecules.scoring import compared, counted, show, table
 from otgan_domains.molecules.vocabulary import Vocabulary
 from rdkit import Chem, RDConfig
 
+from otgan.cli import main
 from otgan.config import InputError
 
 NCI = [
@@ -50,7 +52,7 @@ def some():
 def test_invalid_ones_are_counted_and_nothing_else():
     sample = read("CCO", None, "C1CC", "", "c1cccc1", "C(C)(C)(C)(C)C", "OCC", mol("CO"), "C.C")
     assert (len(sample), sample.given) == (4, 9)
-    assert sample.names == ["CCO", "CCO", "CO", "C.C"] and list(sample.places) == [0, 6, 7, 8]
+    assert sample.names == ["CCO", "CCO", "CO", "C.C"]
     assert len(read(Chem.MolFromSmiles("C(C)(C)(C)(C)C", sanitize=False))) == 0
 
 
@@ -178,9 +180,9 @@ def test_alerts_of_known_molecules():
 # all together
 
 
-def test_the_table_has_a_floor_for_everything(some, capsys):
+def test_the_table_has_a_floor_for_everything(capsys):
     made = [*NCI[100:130], None, "C1CC"]
-    scored = table(made, NCI[:60], {"training": NCI[60:100], "reference": NCI[:60]})
+    scored = table(made, NCI[:30], {"training": NCI[60:100], "reference": NCI[:30]})
     assert all(set(score) == {"value", "floor"} for score in scored.values())
     assert scored["valid"] == {"value": 30 / 32, "floor": 1}
     assert scored["novel to reference"]["floor"] == 0
@@ -213,27 +215,26 @@ def test_without_fcd_torch_it_says_what_to_install(monkeypatch):
 # in the engine
 
 
-def test_shares_and_scores_of_packed_molecules(monkeypatch):
+def test_scores_of_packed_molecules_are_those_of_the_valid_ones(monkeypatch):
     vocabulary = Vocabulary((("C", 0), ("O", 0)), (0,) * 6 + (1,))
-    training, made = (
-        torch.stack([pack(mol(smiles), vocabulary) for smiles in several])
-        for several in (["CCO", "CC"], ["CCO", "OCC", "C.C", "CC(C)C", "CO", "OCCO", "C1CC1"])
+    smiles = ["CCO", "OCC", "C.C", "CC(C)C", "CO", "OCCO", "C1CC1"]
+    real = torch.stack([pack(mol(one), vocabulary) for one in smiles])
+    broken = torch.zeros_like(real[:2])
+    broken[:, 0, 2] = 1  # a bond to no atom
+    made = torch.cat([broken, real[:6]])
+    found = evaluation.scores(vocabulary)(made.float(), real.float())
+    assert found == pytest.approx(compared(read(*smiles[:6]), read(*smiles)), nan_ok=True)
+    monkeypatch.setattr(evaluation, "unpack", lambda *a: pytest.fail("they are known from before"))
+    assert evaluation.scores(vocabulary)(made, real) == pytest.approx(found, nan_ok=True)
+
+
+@pytest.mark.slow
+def test_a_run_has_scores_beside_their_floor(here, capsys):
+    (here / "some.smi").write_text("\n".join(NCI[:300]))
+    main(
+        ["train", "otgan_domains.molecules:molecules", "--data", "some.smi", *QUICK, "--out", "run"]
     )
-    broken = torch.zeros_like(made[:1])
-    broken[0, 0, 2] = 1  # a bond to no atom
-    made = torch.cat([broken, made])
-    found = Evaluation(vocabulary, training)
-    shares = {name: share(made.float()).tolist() for name, share in found.shares.items()}
-    assert shares == {
-        "valid": [False, *[True] * 7],
-        "valid and in one piece": [False, True, True, False, *[True] * 4],
-        "valid and unique": [False, True, False, *[True] * 5],
-        "valid, unique and novel": [False, False, False, *[True] * 5],
-        "valid without PAINS alert": [False, *[True] * 7],
-    }
-    scores = found.scores(made, made)
-    assert scores["SNN"] == pytest.approx(1) and scores["FCD"] == pytest.approx(0, abs=1e-6)
-    reads = []
-    monkeypatch.setattr(evaluation, "unpack", lambda *a: reads.append(a))
-    found.valid(made)
-    assert not reads  # known from before
+    main(["evaluate", "run", "--limit", "10", "--draws", "1", "--json", "scores.json"])
+    report = json.loads((here / "scores.json").read_text())
+    assert 0 < report["scores"]["SNN"]["floor"] < 1 and report["scores"]["FCD"]["floor"] > 0
+    assert "W1 of logP" in capsys.readouterr().out

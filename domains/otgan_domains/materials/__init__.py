@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from functools import partial
 from typing import Any, Literal
@@ -16,11 +17,14 @@ from otgan.domain import Domain
 from otgan.geometry import Geometry, Lp
 from otgan.networks import mlp
 from otgan.preprocess import Chart, Encoding
+from otgan.transport import exact
+from otgan_domains.materials.asking import asked
 from otgan_domains.materials.formulas import amounts
 from otgan_domains.materials.fractions import Cumulative, WhitenedFractions
 from otgan_domains.materials.reading import Materials, materials_of
 from otgan_domains.materials.representation import points, vocabulary
-from otgan_domains.materials.saving import Saver, pack, unpack
+from otgan_domains.materials.saving import Saver, left_out, pack, unpack
+from otgan_domains.materials.scoring import Scoring
 from otgan_domains.materials.spelling import Reader, Spelling
 
 Cost = Literal["encoding", "elmd", "l2"]
@@ -53,13 +57,15 @@ def materials(
     """
     training = testing = None
     if state is None:
-        known = materials_of(data, formula, properties, skip)
-        training, testing, state = _split(known, held_out)
-        for said in known.said:
+        found = materials_of(data, formula, properties, skip)
+        training, testing, state = _split(found, held_out)
+        for said in found.said:
             print(f"otgan: {said}", file=sys.stderr)
     elements = tuple(state["elements"])
     chart, geometry = _chart(cost, state, training)
-    saver = Saver(elements, unpack(state["known"]), state["training"])
+    known = unpack(state["known"])
+    saver = Saver(elements, known, state["training"])
+    scoring = Scoring(elements, None if training is None else training.x)
     return Domain(
         geometry=geometry,
         train=training,
@@ -68,14 +74,16 @@ def materials(
         networks={"mlp": mlp},
         presets={"wgan-gp": {"constraint": {"sided": "one"}}},
         save=saver.save,
+        save_rated=saver.save,
         show=saver.show,
         extension=".csv",
         state=state,
         attributes=tuple(map(Attribute.restore, state["attributes"])),
-        provenance={
-            "rows left out": str(len(state["left_out"])),
-            "reading": "; ".join(state["said"]),
-        },
+        shares=scoring.shares,
+        scores=None if training is None else partial(_scores, scoring, training.points()),
+        keep=partial(asked, elements=elements, known=frozenset(known)),
+        files=left_out(state["left_out"]),
+        provenance={"reading": "; ".join(state["said"]) or "every row as it is"},
     )
 
 
@@ -140,6 +148,16 @@ def _spoken(known: Materials, aside: Tensor) -> tuple[Materials, Tensor, tuple[s
         )
         known = known.rows(~strange.numpy())
     return known, aside[~strange], elements
+
+
+def _scores(scoring: Scoring, training: Tensor, x: Tensor, real: Tensor) -> dict[str, float]:
+    """What is scored of formulas, and W1 under the other ground cost, the Mahalanobis distance of
+    fractions; NaN where nothing generated is a formula."""
+    ruler = WhitenedFractions(x.shape[1]).fit(training)
+    made = x[(x > 0).any(1)][: len(real)]
+    there = len(made) > 0
+    distance = exact(*map(ruler.encode, (made, real)), Lp(2)).item() if there else math.nan
+    return {**scoring.scores(x, real), "W1 of whitened fractions": distance}
 
 
 def _attribute(column: Any) -> Attribute:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import csv
+import io
 import zlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -13,12 +14,17 @@ from torch import Tensor
 
 from otgan.config import InputError, suggest
 from otgan.report.files import replacing, save_array
+from otgan_domains.materials.candidates import CHEMISTRY, chemistry
 from otgan_domains.materials.fractions import Cumulative
 from otgan_domains.materials.representation import points, texts
 
 FORMATS = (".csv", ".npy", ".npz", ".png")
 
-HEADER = ("formula", "elements", "atoms", "known", "repeats", "nearest", "distance")
+HEADER = (
+    *("formula", "elements", "atoms", "known", "repeats", "nearest", "distance"),
+    *CHEMISTRY,
+    "critic",
+)
 
 
 class Saver:
@@ -34,7 +40,9 @@ class Saver:
         self.elements, self.known, self.training = tuple(elements), list(known), training
         self.number = {text: k for k, text in enumerate(self.known)}
 
-    def save(self, samples: Tensor, path: Path, columns: int | None = None) -> None:
+    def save(
+        self, samples: Tensor, path: Path, columns: int | None = None, values: Tensor | None = None
+    ) -> None:
         """.csv (`rows`), .png (`show`), .npy or .npz (the amounts).
 
         Raises:
@@ -46,22 +54,30 @@ class Saver:
             self.show(samples, path, columns)
         elif path.suffix == ".csv":
             with replacing(path) as part, part.open("w", newline="") as file:
-                csv.writer(file).writerows([HEADER, *self.rows(samples)])
+                csv.writer(file).writerows([HEADER, *self.rows(samples, values)])
         else:
             save_array(samples, path)
 
-    def rows(self, samples: Tensor) -> Iterable[Sequence[str | int]]:
+    def rows(self, samples: Tensor, values: Tensor | None = None) -> Iterable[Sequence[str | int]]:
         """A row a sample: reduced formula, numbers of elements and atoms, whether it is known (from
         training, held out, no), whether an earlier row has it, the nearest known formula that is
-        another one, and its element-mover's distance."""
+        another one and its element-mover's distance, `candidates.chemistry`, the critic's value."""
         formulas, seen = texts(samples, self.elements), set[str]()
-        nearest = self._nearest(samples, formulas)
-        for text, x, (other, distance) in zip(formulas, samples, nearest, strict=True):
+        parts = zip(
+            formulas,
+            samples,
+            self._nearest(samples, formulas),
+            chemistry(samples, self.elements),
+            [""] * len(samples) if values is None else [f"{v:.4g}" for v in values.tolist()],
+            strict=True,
+        )
+        for text, x, (other, distance), cells, value in parts:
             place = self.number.get(text, -1)
             known = "no" if place < 0 else "training" if place < self.training else "held out"
             again = "yes" if text in seen else "no"
             seen.add(text)
-            yield text, int((x > 0).sum()), int(x.sum()), known, again, other, f"{distance:.4g}"
+            counts = int((x > 0).sum()), int(x.sum())
+            yield text, *counts, known, again, other, f"{distance:.4g}", *cells, value
 
     def _nearest(self, samples: Tensor, formulas: Sequence[str]) -> list[tuple[str, float]]:
         """The known formula of least element-mover's distance that is not the same, of each."""
@@ -92,6 +108,19 @@ class Saver:
         axes.legend()
         with replacing(path) as part:
             figure.savefig(part, dpi=110)
+
+
+def left_out(rows: Sequence[tuple[int, str, str]]) -> dict[str, str]:
+    """The file of the rows that could not be used, for the run's folder; nothing if there are none.
+
+    Args:
+        rows: line, formula, reason.
+    """
+    if not rows:
+        return {}
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([("line", "formula", "reason"), *rows])
+    return {"left-out.csv": text.getvalue()}
 
 
 def pack(formulas: Sequence[str]) -> str:

@@ -44,23 +44,19 @@ class Molecules:
     Args:
         valid: sanitised molecules.
         names: their canonical SMILES, without stereochemistry.
-        places: of the valid ones among all that were given.
         given: how many there were, with the invalid ones.
     """
 
-    def __init__(
-        self, valid: Sequence[Chem.Mol], names: Sequence[str], places: Sequence[int], given: int
-    ):
-        self.valid, self.names, self.places, self.given = valid, names, places, given
+    def __init__(self, valid: Sequence[Chem.Mol], names: Sequence[str], given: int):
+        self.valid, self.names, self.given = valid, names, given
 
     @classmethod
     def read(cls, given: Iterable[str | Chem.Mol | None]) -> Molecules:
         """From SMILES or RDKit molecules. Invalid: None, what RDKit does not parse or sanitise, and
         molecules without atoms. Several fragments are valid, as in MOSES and GuacaMol."""
         read = [parsed(one) for one in given]
-        places = [place for place, molecule in enumerate(read) if molecule is not None]
         valid = [molecule for molecule in read if molecule is not None]
-        return cls(valid, [canonical(molecule) for molecule in valid], places, len(read))
+        return cls(valid, [canonical(molecule) for molecule in valid], len(read))
 
     def __len__(self) -> int:
         """How many are valid."""
@@ -70,21 +66,16 @@ class Molecules:
         """Some of the valid ones, with what is computed of them already."""
         places = list(places)
         valid, names = [self.valid[i] for i in places], [self.names[i] for i in places]
-        some = Molecules(valid, names, range(len(places)), len(places))
+        some = Molecules(valid, names, len(places))
         for known in _EACH & self.__dict__.keys():
             some.__dict__[known] = self.__dict__[known][places]
         return some
 
     @cached_property
-    def firsts(self) -> list[int]:
-        """Which of the valid ones are not the same as one before."""
-        first = {name: k for k, name in reversed(list(enumerate(self.names)))}
-        return sorted(first.values())
-
-    @cached_property
     def distinct(self) -> Molecules:
         """The first of each."""
-        return self[self.firsts]
+        first = {name: k for k, name in reversed(list(enumerate(self.names)))}
+        return self[sorted(first.values())]
 
     @cached_property
     def bits(self) -> Tensor:

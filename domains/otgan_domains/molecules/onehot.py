@@ -87,6 +87,9 @@ class OneHot(Chart):
         super().__init__()
         self.vocabulary = vocabulary
 
+    def encoded_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        return (self.vocabulary.length,)
+
     def encode(self, x: Tensor) -> Tensor:
         return vector(*codes(x, self.vocabulary))
 
