@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from otgan_domains.materials.chemistry import check
+from otgan_domains.materials.chemistry import check, elements
 from otgan_domains.materials.estimates import Estimator
 from otgan_domains.materials.ions import ions
 from otgan_domains.materials.rivals import Counts
@@ -20,8 +20,8 @@ CHEMISTRY = ("oxidation states", "neutral", "balanced", "alloy")
 MIXED = "mixed valence"
 
 
-def chemistry(x: Tensor, elements: Sequence[str]) -> list[tuple[str, str, str, str]]:
-    """Cells for `CHEMISTRY` of amounts (n, elements).
+def chemistry(x: Tensor, names: Sequence[str]) -> list[tuple[str, str, str, str]]:
+    """Cells for `CHEMISTRY` of amounts (n, names), oxidation states by rising electronegativity.
 
     `neutral` and `balanced` are yes, no, or mixed valence where only that makes it so, and the
     oxidation states are then of mixed valence. smact's verdict with the alloy exemption is balanced
@@ -33,11 +33,12 @@ def chemistry(x: Tensor, elements: Sequence[str]) -> list[tuple[str, str, str, s
         [('Fe2+, 2 Fe3+, 4 O2-', 'mixed valence', 'mixed valence', 'no'),
          ('', 'no', 'no', 'yes')]
     """
-    return [_cells(one) if one else ("", "no", "no", "no") for one in counted(x, elements)]
+    return [_cells(one) if one else ("", "no", "no", "no") for one in counted(x, names)]
 
 
 def _cells(one: Counts) -> tuple[str, str, str, str]:
-    amounts = dict(one)
+    pull = elements().electronegativity
+    amounts = dict(sorted(one, key=lambda part: pull.get(part[0]) or 0.0))
     plain, mixed = check(amounts), check(amounts, mixed_valence=True)
     neutral, balanced = (
         "yes" if now or plain.element else MIXED if then else "no"
@@ -67,18 +68,18 @@ class Candidate:
 
 def best(
     x: Tensor,
-    elements: Sequence[str],
+    names: Sequence[str],
     known: Collection[Counts],
     estimator: Estimator | None = None,
     n: int = 20,
 ) -> list[Candidate]:
-    """The n most promising of amounts (n, elements): not known, balanced, each of them once.
+    """The n most promising of amounts (rows, names): not known, balanced, each of them once.
 
     With an estimator those whose property is lowest even one standard deviation above the
     estimate, which is right for energies; without one in the order they come.
     """
     seen, kept = set(known), []
-    for row, one in enumerate(counted(x, elements)):
+    for row, one in enumerate(counted(x, names)):
         if one and one not in seen and check(dict(one)).valid(alloys=False):
             seen.add(one)
             kept.append(row)
@@ -91,7 +92,7 @@ def best(
     else:
         (value, deviation), chance = estimator(chosen), estimator.at_most(chosen)
         order = (value + deviation).argsort().tolist()
-    cells = chemistry(chosen, elements)
+    cells = chemistry(chosen, names)
     return [
         Candidate(kept[k], cells[k][0], value[k].item(), deviation[k].item(), chance[k].item())
         for k in list(order)[:n]

@@ -17,6 +17,7 @@ from otgan_domains.materials.estimates import Estimator
 from otgan_domains.materials.periodic import heat
 from otgan_domains.materials.representation import texts
 from otgan_domains.materials.scoring import counted
+from otgan_domains.table.columns import quantity
 
 SHOWN = 20
 """Candidates on the page."""
@@ -41,8 +42,8 @@ def draw(
     """
     from matplotlib.figure import Figure
 
-    figure = Figure((14, 11), layout="constrained")
-    upper, lower = figure.subfigures(2, height_ratios=(1, 1.25))
+    figure = Figure((14, 10), layout="constrained")
+    upper, lower = figure.subfigures(2, height_ratios=(1, 1.9))
     some = real[:: max(1, len(real) // _ROWS)]
     _tables(upper, made, some, elements)
     left, right = lower.subfigures(1, 2, width_ratios=(1, 1.7))
@@ -107,9 +108,10 @@ def _property(axes: Any, made: Tensor, real: Tensor, estimator: Estimator) -> No
     for v, label in zip(values, ("real", "generated"), strict=True):
         axes.hist(v.clamp(low, high), 60, (low, high), density=True, histtype="step", label=label)
     unit = f", {estimator.unit}" if estimator.unit else ""
-    axes.set(xlabel=f"{estimator.name}, estimated{unit}", yticks=[])
+    axes.set(xlabel=f"{_said(estimator)}, estimated{unit}", yticks=[])
     if estimator.errors:
-        axes.set_title(f"mean error {estimator.errors.mae:.3g} on held-out rows", fontsize=9)
+        text = f"mean error {estimator.errors.mae:.3g} on held-out rows"
+        axes.text(0.98, 0.95, text, ha="right", va="top", transform=axes.transAxes, fontsize=8)
 
 
 def _candidates(
@@ -126,10 +128,17 @@ def _candidates(
     header, widths = ["formula", "oxidation states"], [0.25, 0.45]
     if estimator:
         unit = f" [{estimator.unit}]" if estimator.unit else ""
-        header, widths = [*header, f"{estimator.name}{unit}"], [*widths, 0.3]
+        header, widths = [*header, f"{_said(estimator)}{unit}"], [*widths, 0.3]
         for cell, c in zip(cells, chosen, strict=True):
             cell.append(f"{c.value:.3f} ± {c.deviation:.3f}")
     table = axes.table(cells, colLabels=header, colWidths=widths, cellLoc="left", loc="upper left")
     table.auto_set_font_size(False)
     table.set_fontsize(8)
     table.scale(1, 1.25)
+    for cell in table.get_celld().values():
+        cell.set(linewidth=0.3, edgecolor="0.7")
+
+
+def _said(estimator: Estimator) -> str:
+    """The property without the unit that its header may have."""
+    return quantity(estimator.name)[0]
