@@ -81,6 +81,7 @@ def sample(
     out: Annotated[Path | None, arg(aliases=["-o"])] = None,
     condition: tuple[str, ...] = (),
     truncation: float | None = None,
+    keep: str | None = None,
     correct: tuple[str, ...] = (),
     seed: int = 0,
 ) -> None:
@@ -92,6 +93,7 @@ def sample(
         out: File or folder to write, in the formats of the domain; RUN/samples.* if not given.
         condition: What to ask for: 3, or label=3,angle=20; from the training data if not given.
         truncation: The smaller, the more typical and the less varied (docs/networks.md).
+        keep: What samples must be, in words of the domain; others are drawn again.
         correct: Steps of the domain that mend samples, such as valence; shares are said before.
         seed: The same seed gives the same samples.
     """
@@ -101,12 +103,17 @@ def sample(
         raise InputError(f"-n is how many samples to draw, at least 1, got {n}")
     model = Model.load(run)
     out = out or run / f"samples{model.domain.extension}"
-    samples = model.sample(n, seed, condition or None, truncation)
+    samples = model.sample(n, seed, condition or None, truncation, keep)
     if shares := model.domain.shares:
         said = ", ".join(f"{name} {f(samples).double().mean():.1%}" for name, f in shares.items())
-        print(f"otgan: as generated: {said}", file=sys.stderr)
+        print(f"otgan: as {'kept' if keep else 'generated'}: {said}", file=sys.stderr)
     samples = model.corrected(samples, correct)
-    model.domain.save(samples, out, n if len(condition) > 1 else None)
+    columns = n if len(condition) > 1 else None
+    values = model.values(samples, condition) if model.domain.save_rated else None
+    if model.domain.save_rated and values is not None:
+        model.domain.save_rated(samples, out, columns, values)
+    else:
+        model.domain.save(samples, out, columns)
     print(out)
 
 

@@ -40,6 +40,7 @@ class Domain:
         networks: builders by name, the default first.
         presets: patches of the settings by preset name, "*" for every preset.
         save: samples in data units -> a file or folder of the user's choice; columns as in `show`.
+        save_rated: as `save`, with the critic's value of each sample, (n,), where it is known.
         show: samples in data units -> a picture, of as many columns as one says if it has some.
         extension: of the file that `sample` writes when none is named.
         state: JSON, passed back as `state=` to a factory that takes it, in place of data.
@@ -51,6 +52,8 @@ class Domain:
         scores: what a field measures on whole samples, generated (n, *E) and held-out (m, *E) in
             data units -> numbers by name, NaN where one is not defined; `evaluate` gives each
             beside its floor.
+        keep: what a user asks samples to be, in words of the field -> map from samples in data
+            units to yes or no, (n, *E) -> (n,) bool; `sample` draws others again.
         corrections: steps from samples in data units to samples in data units, by name, that a
             user may ask for; shares are given before them.
         provenance: what was done to the data before they came here, for reports.
@@ -64,6 +67,7 @@ class Domain:
     networks: Mapping[str, Builder] = field(default_factory=lambda: {"mlp": mlp})
     presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     save: Callable[[Tensor, Path, int | None], None] = save_array
+    save_rated: Callable[[Tensor, Path, int | None, Tensor], None] | None = None
     show: Callable[[Tensor, Path, int | None], None] = scatter
     extension: str = ".npy"
     state: Mapping[str, Any] = field(default_factory=dict)
@@ -71,6 +75,7 @@ class Domain:
     features: Mapping[str, Callable[[Tensor], Tensor]] = field(default_factory=dict)
     shares: Mapping[str, Callable[[Tensor], Tensor]] = field(default_factory=dict)
     scores: Scores | None = None
+    keep: Callable[[str], Callable[[Tensor], Tensor]] | None = None
     corrections: Mapping[str, Callable[[Tensor], Tensor]] = field(default_factory=dict)
     provenance: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -22,6 +23,9 @@ from otgan.networks.lipschitz import shown
 from otgan.randomness import seeded
 from otgan.runs import Run
 
+RARE = 1000
+"""What fewer samples than one in so many are, nobody waits for."""
+
 
 class Model:
     """A generator (the moving average) and a critic, with the domain that gives them meaning."""
@@ -40,6 +44,7 @@ class Model:
         seed: int | None = None,
         condition: str | Mapping[str, Any] | Sequence[str] | None = None,
         truncation: float | None = None,
+        keep: str | None = None,
     ) -> Tensor:
         """New samples in data units, (n, *E); the same ones for the same seed.
 
@@ -49,19 +54,43 @@ class Model:
             truncation: positive; the smaller, the more typical and the less varied. A style-based
                 generator draws styles to their mean by this factor (Karras et al. 2019, appendix
                 B), for others no noise is beyond it (Brock et al. 2019, section 3.1).
+            keep: what samples must be, in words of the domain; others are drawn again.
 
         Raises:
             InputError: a condition that was not in training, or of a run that has none; a
-                truncation that is not positive.
+                truncation that is not positive; something to keep that the domain does not know,
+                or that hardly any sample is.
         """
         if truncation is not None and not truncation > 0:
             raise InputError(f"--truncation is a positive number, got {truncation}")
-        y = None
-        if condition is not None:
-            several = [condition] if isinstance(condition, str | Mapping) else condition
-            y = torch.stack([self._asked(one) for one in several]).repeat_interleave(n, 0)
-            n = len(y)
-        return self.domain.chart.decode(self._generate(n, seed, y, truncation)).cpu()
+        several = [condition] if isinstance(condition, str | Mapping) else condition
+        asked = None if several is None else [self._asked(one) for one in several]
+        if keep is not None:
+            every: Sequence[Tensor | None] = asked or [None]
+            return torch.cat([self._kept(n, seed, y, truncation, keep) for y in every])
+        y = None if asked is None else torch.stack(asked).repeat_interleave(n, 0)
+        points = self._generate(n if y is None else len(y), seed, y, truncation)
+        return self.domain.chart.decode(points).cpu()
+
+    def _kept(
+        self, n: int, seed: int | None, y: Tensor | None, truncation: float | None, keep: str
+    ) -> Tensor:
+        """n samples at a condition (k,) that are what they must be, by rejection."""
+        if self.domain.keep is None:
+            raise InputError(f"the samples of this domain cannot be asked to be '{keep}'")
+        accepts, found, size = self.domain.keep(keep), [], max(1000, n)
+        told = None if y is None else y.expand(size, -1)
+        device = next(self.generator.parameters()).device
+        with nullcontext() if seed is None else seeded(seed, device):
+            for drawn in itertools.count(size, size):
+                x = self.domain.chart.decode(self._generate(size, None, told, truncation)).cpu()
+                found.append(x[accepts(x)])
+                there = sum(map(len, found))
+                if there >= n:
+                    break
+                if drawn >= RARE * 20 and there * RARE < drawn:
+                    raise InputError(f"of {drawn} samples {there} are '{keep}': ask for less")
+        return torch.cat(found)[:n]
 
     @torch.no_grad()
     def rows(self, n: int) -> tuple[Tensor, int | None]:
@@ -123,6 +152,15 @@ class Model:
             ]
         )
         return values * (self.domain.chart.unit or 1.0)
+
+    def values(self, samples: Tensor, conditions: Sequence[str] = ()) -> Tensor | None:
+        """The critic's value of what `sample` gave for these conditions, (n, *E) -> (n,); None of a
+        conditional run that was asked for nothing."""
+        if self.condition is None:
+            return self.score(samples)
+        parts = samples.tensor_split(len(conditions)) if conditions else ()
+        found = [self.score(x, one) for x, one in zip(parts, conditions, strict=True)]
+        return torch.cat(found) if found else None
 
     def evaluate(
         self, limit: int = 1000, draws: int = 5, seed: int = 0, features: Features | None = None

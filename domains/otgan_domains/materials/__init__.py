@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import math
 import sys
+from functools import partial
 from typing import Any, Literal
 
-import torch
 from torch import Tensor
 
-from otgan.conditions import Attribute, to_json
+from otgan.conditions import Attribute
 from otgan.config import InputError
 from otgan.data import Samples
 from otgan.domain import Domain
 from otgan.geometry import Geometry, Lp
 from otgan.networks import mlp
-from otgan.preprocess import Chart
+from otgan.preprocess import Chart, Encoding
+from otgan.transport import exact
+from otgan_domains.materials.asking import asked
+from otgan_domains.materials.dividing import divided
 from otgan_domains.materials.fractions import Cumulative, WhitenedFractions
-from otgan_domains.materials.reading import Materials, materials_of
-from otgan_domains.materials.representation import points, vocabulary
-from otgan_domains.materials.saving import Saver, pack, unpack
+from otgan_domains.materials.reading import materials_of
+from otgan_domains.materials.saving import Saver, left_out, unpack
+from otgan_domains.materials.scoring import Scoring
+from otgan_domains.materials.spelling import Reader, Spelling
 
 Cost = Literal["encoding", "elmd", "l2"]
 
@@ -50,13 +55,15 @@ def materials(
     """
     training = testing = None
     if state is None:
-        known = materials_of(data, formula, properties, skip)
-        training, testing, state = _split(known, held_out)
-        for said in known.said:
+        found = materials_of(data, formula, properties, skip)
+        training, testing, state = divided(found, held_out)
+        for said in found.said:
             print(f"otgan: {said}", file=sys.stderr)
     elements = tuple(state["elements"])
     chart, geometry = _chart(cost, state, training)
-    saver = Saver(elements, unpack(state["known"]), state["training"])
+    known = unpack(state["known"])
+    saver = Saver(elements, known, state["training"])
+    scoring = Scoring(elements, None if training is None else training.x)
     return Domain(
         geometry=geometry,
         train=training,
@@ -65,73 +72,39 @@ def materials(
         networks={"mlp": mlp},
         presets={"wgan-gp": {"constraint": {"sided": "one"}}},
         save=saver.save,
+        save_rated=saver.save,
         show=saver.show,
         extension=".csv",
         state=state,
         attributes=tuple(map(Attribute.restore, state["attributes"])),
-        provenance={"rows left out": str(len(state["left_out"])), "reading": "; ".join(state["said"])},
+        shares=scoring.shares,
+        scores=None if training is None else partial(_scores, scoring, training.points()),
+        keep=partial(asked, elements=elements, known=frozenset(known)),
+        files=left_out(state["left_out"]),
+        provenance={"reading": "; ".join(state["said"]) or "every row as it is"},
     )
 
 
-def _split(known: Materials, share: float) -> tuple[Samples, Samples, dict[str, Any]]:
-    """Training and held-out samples, a formula on one side only, and all that a run must know."""
-    if not 0 < share < 1:
-        raise InputError(f"--held-out is a share between 0 and 1, got {share}")
-    distinct = list(dict.fromkeys(known.formulas))
-    if known.held_out is None:
-        n = max(1, round(share * len(distinct)))
-        if len(distinct) < 2:
-            raise InputError(f"{len(distinct)} formula is not enough to train on and hold out from")
-        order = torch.randperm(len(distinct), generator=torch.Generator().manual_seed(0))
-        held = {distinct[k] for k in order[:n].tolist()}
-        aside = torch.tensor([text in held for text in known.formulas])
-    else:
-        aside = torch.from_numpy(known.held_out)
-    elements = vocabulary(known.formulas)
-    x = points(known.formulas, elements)
-    several = (x > 0).sum(1)
-    classes = several.unique().tolist()
-    attributes = [*map(_attribute, known.columns)]
-    columns = [torch.from_numpy(c.values) for c in known.columns]
-    if len(classes) > 1:
-        attributes.append(Attribute("elements", tuple(map(str, classes))))
-        columns.append(torch.searchsorted(torch.tensor(classes), several).double())
-    y = torch.stack(columns, 1).float() if columns else None
-    training, testing = (
-        Samples(x[part], None if y is None else y[part]) for part in (~aside, aside)
-    )
-    there = zip(known.formulas, aside.tolist(), strict=True)
-    texts = {False: dict[str, None](), True: dict[str, None]()}
-    for text, is_aside in there:
-        texts[is_aside][text] = None
-    return (
-        training,
-        testing,
-        {
-            "elements": list(elements),
-            "counts": x.unique().long().tolist()[1:],
-            "most": int(several.max()),
-            "attributes": to_json(attributes),
-            "units": {c.name: c.unit for c in known.columns if c.unit},
-            "known": pack([*texts[False], *texts[True]]),
-            "training": len(texts[False]),
-            "left_out": known.left_out,
-            "said": known.said,
-        },
-    )
-
-
-def _attribute(column: Any) -> Attribute:
-    if column.classes:
-        return Attribute(column.name, column.classes)
-    return Attribute.number(column.name, torch.from_numpy(column.values))
+def _scores(scoring: Scoring, training: Tensor, x: Tensor, real: Tensor) -> dict[str, float]:
+    """What is scored of formulas, and W1 under the other ground cost, the Mahalanobis distance of
+    fractions; NaN where nothing generated is a formula."""
+    ruler = WhitenedFractions(x.shape[1]).fit(training)
+    made = x[(x > 0).any(1)][: len(real)]
+    there = len(made) > 0
+    pair = ruler.encode(made), ruler.encode(real)
+    distance = exact(*pair, Lp(2)).item() if there else math.nan
+    return {**scoring.scores(x, real), "W1 of whitened fractions": distance}
 
 
 def _chart(cost: Cost, state: dict[str, Any], training: Samples | None) -> tuple[Chart, Geometry]:
     elements = tuple(state["elements"])
+    if cost == "encoding":
+        spelling = Spelling(elements, state["counts"], state["most"])
+        reader = partial(Reader, len(elements))
+        return Encoding(spelling, reader, latent=32, width=128), Lp(2)
     if cost == "elmd":
-        return Cumulative(elements), Lp(1)
-    chart = WhitenedFractions(len(elements))
+        return Cumulative(elements, state["atoms"]), Lp(1)
+    chart = WhitenedFractions(len(elements), state["atoms"])
     if training is not None:
         try:
             chart.fit(training.points())

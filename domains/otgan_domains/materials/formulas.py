@@ -6,6 +6,7 @@ import math
 import re
 import warnings
 from collections.abc import Mapping
+from functools import lru_cache
 
 from otgan_domains.materials.elements import SCALE
 
@@ -29,6 +30,11 @@ def amounts(text: str) -> dict[str, int]:
         >>> amounts("Fe6O8"), amounts("Li(Al0.5Fe0.5)O2")
         ({'Fe': 3, 'O': 4}, {'Li': 2, 'Al': 1, 'Fe': 1, 'O': 4})
     """
+    return dict(_pairs(text))
+
+
+@lru_cache(1 << 18)
+def _pairs(text: str) -> tuple[tuple[str, int], ...]:
     found = _parsed(text.translate(_SUBSCRIPTS).strip())
     total = sum(found.values())
     if max(found.values()) < 1 and total < 1.5 and abs(total - 1) > 5e-3:
@@ -36,7 +42,7 @@ def amounts(text: str) -> dict[str, int]:
     whole = _whole(list(found.values()))
     if whole is None or not all(whole):
         raise ValueError(f"its amounts are not whole, and no multiple of them up to {LARGE} is")
-    return dict(zip(found, _reduced(whole), strict=True))
+    return tuple(zip(found, _reduced(whole), strict=True))
 
 
 def formula(amounts: Mapping[str, int]) -> str:

@@ -6,7 +6,7 @@ import math
 import re
 import warnings
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import torch
@@ -41,9 +41,9 @@ PROPERTIES: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "ionization energy": ("eV", lambda e: e.ionization_energy),
     "electron affinity": ("eV", lambda e: e.electron_affinity),
     "molar volume": ("cm3/mol", lambda e: e.molar_volume),
-    **{f"{o} valence": ("", lambda e, o=o: _valence(e, o)) for o in _CAPACITY},
+    **{f"{o} valence": ("", partial(_valence, orbital=o)) for o in _CAPACITY},
     "valence": ("", lambda e: sum(_valence(e, o) for o in _CAPACITY)),
-    **{f"{o} unfilled": ("", lambda e, o=o: _unfilled(e, o)) for o in _CAPACITY},
+    **{f"{o} unfilled": ("", partial(_unfilled, orbital=o)) for o in _CAPACITY},
     "unfilled": ("", lambda e: sum(_unfilled(e, o) for o in _CAPACITY)),
 }
 """Name -> unit and value of a pymatgen Element."""

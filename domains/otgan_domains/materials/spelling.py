@@ -1,11 +1,11 @@
-"""How formulas are spelt for a learned chart: element, count, element, count."""
+"""How formulas are spelt and read for a learned chart: element, count, element, count."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 
 class Spelling:
@@ -49,7 +49,9 @@ class Spelling:
             raise ValueError("amounts that the spelling does not know")
         several = (x != 0).sum(1)
         if 2 * int(several.max()) > self.length:
-            raise ValueError(f"a formula of {int(several.max())} elements, and no other has so many")
+            raise ValueError(
+                f"a formula of {int(several.max())} elements, and no other has so many"
+            )
         k = torch.arange(len(row), device=x.device) - (several.cumsum(0) - several)[row]
         tokens = torch.zeros(len(x), self.length, dtype=torch.long, device=x.device)
         tokens[row, 2 * k], tokens[row, 2 * k + 1] = element + 1, place + self.elements + 1
@@ -63,6 +65,30 @@ class Spelling:
         x = torch.zeros(len(tokens), self.elements, device=tokens.device)
         x.scatter_add_(1, torch.where(pair, element - 1, 0), amounts.to(x))
         return x[:, self.place.to(x.device)]
+
+
+class Reader(nn.Module):
+    """Amounts (n, elements) to latent vectors (n, latent), whatever the order of the elements.
+
+    Args:
+        elements: columns.
+        latent: length of a vector.
+        width: units of the hidden layers.
+    """
+
+    def __init__(self, elements: int, latent: int, width: int = 256):
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Linear(3 * elements, width),
+            nn.ReLU(),
+            nn.Linear(width, width),
+            nn.ReLU(),
+            nn.Linear(width, latent),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        shares = x / x.sum(1, keepdim=True).clamp_min(1)
+        return self.layers(torch.cat([(x > 0).to(x), x.log1p(), 3 * shares], 1))
 
 
 def _pull(element: str) -> tuple[float, str]:

@@ -48,7 +48,7 @@ class Sheet:
 
     def rows(self, kept: Sequence[int]) -> Sheet:
         """Chosen rows."""
-        cells, lines = ([part[k] for k in kept] for part in (self.cells, self.lines))
+        cells, lines = [self.cells[k] for k in kept], [self.lines[k] for k in kept]
         return Sheet(self.path, self.names, cells, lines)
 
 
@@ -64,9 +64,8 @@ def read(path: str | Path) -> Sheet:
     if not path.name.lower().endswith((".csv", ".csv.gz")):
         raise InputError(f"cannot read '{path}': tables come as .csv or .csv.gz")
     try:
-        opened = gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")
-        with opened as file:
-            text = file.read().decode("utf-8-sig")
+        raw = path.read_bytes()
+        text = (gzip.decompress(raw) if path.suffix == ".gz" else raw).decode("utf-8-sig")
         reader = csv.reader(io.StringIO(text, newline=""), skipinitialspace=True)
         found = [(reader.line_num, [cell.strip() for cell in row]) for row in reader if row]
     except (UnicodeDecodeError, csv.Error, OSError, EOFError, zlib.error) as error:
