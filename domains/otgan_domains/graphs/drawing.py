@@ -31,10 +31,8 @@ def layout(metric: GraphMetric) -> np.ndarray:
     """
     graph = nx.from_edgelist(metric.paths.ends.tolist())
     if metric.nodes <= STRESS:
-        far = {
-            u: dict(enumerate(row)) for u, row in enumerate(csgraph.dijkstra(metric.paths.links))
-        }
-        placed = nx.kamada_kawai_layout(graph, dist=far)
+        table = enumerate(csgraph.dijkstra(metric.paths.links))
+        placed = nx.kamada_kawai_layout(graph, dist={u: dict(enumerate(row)) for u, row in table})
         return np.array([placed[v] for v in range(metric.nodes)])
     far = landmarks(metric)[1].T
     left, size, _ = np.linalg.svd(far - far.mean(0), full_matrices=False)
