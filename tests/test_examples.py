@@ -51,3 +51,10 @@ def test_new_nodes_join_a_graph(tmp_path):
     grown = networkx.read_graphml(tmp_path / "grown.graphml")
     assert sum(new for _, new in grown.nodes(data="new")) == 4
     assert (tmp_path / "grown.png").exists()
+
+
+def test_visits_on_an_internet_are_learnt_and_drawn(tmp_path):
+    example = importlib.import_module("examples.04_visits_on_an_internet")
+    visits, learnt = example.main(nodes=100, visits=200, steps=2, out=tmp_path)
+    assert 0 < visits < learnt  # after two steps
+    assert (tmp_path / "overview.png").exists() and (tmp_path / "visits.csv").exists()
