@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, fields, make_dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
@@ -268,7 +269,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command `otgan`: exit code 0 done, 1 failed, 2 the user's input is wrong."""
     argv = list(sys.argv[1:] if arguments is None else arguments)
-    try:
+    with exit_codes():
         if argv[:1] in (["train"], ["sweep"]) and len(argv) > 1 and not argv[1].startswith("-"):
             (_train if argv[0] == "train" else _sweep)(argv[1], argv[2:])
         else:
@@ -280,6 +281,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 description=__doc__.partition("\n")[0] + "\n\n" + USAGE,
                 args=argv or ["--help"],
             )
+
+
+@contextlib.contextmanager
+def exit_codes() -> Iterator[None]:
+    """Turns errors that users can mend into a line on stderr and the exit code of `main`."""
+    try:
+        yield
     except InputError as error:
         _fail(error, 2)
     except (RunError, OSError, MemoryError) as error:

@@ -54,8 +54,15 @@ def test_new_nodes_join_a_graph(tmp_path):
 
 
 def test_new_materials_have_a_table_and_a_page(tmp_path):
-    example = importlib.import_module("examples.05_materials")
+    example = importlib.import_module("examples.06_materials")
     shares = example.main(steps=3, chart_steps=60, n=3, out=tmp_path)
     assert 0 < shares["some element"] <= 1
     assert len((tmp_path / "new-materials.csv").read_text().splitlines()) == 4
     assert (tmp_path / "new-materials.png").exists()
+
+
+def test_visits_on_an_internet_are_learnt_and_drawn(tmp_path):
+    example = importlib.import_module("examples.04_visits_on_an_internet")
+    visits, learnt = example.main(nodes=100, visits=200, steps=2, out=tmp_path)
+    assert 0 < visits < learnt  # after two steps
+    assert (tmp_path / "overview.png").exists() and (tmp_path / "visits.csv").exists()

@@ -156,17 +156,42 @@ def test_a_generator_is_soft_in_training_and_draws_from_what_it_was_afterwards()
 
 def test_messages_come_from_at_most_so_many_neighbours_and_from_all_of_them_outside_training():
     geometry = GraphMetric([[0, k] for k in range(1, 30)] + [[1, 2]])
-    sampled = Neighbourhood(geometry, 4)
+    sampled, x = Neighbourhood(geometry, 4, sums=False), torch.ones(30, 1)
     torch.manual_seed(0)
     counts = torch.zeros(30)
     for _ in range(200):
-        source, target = sampled()
+        source, target = sampled(x)
         assert (target == 0).sum() == 4
         assert set(source[target == 1].tolist()) == {0, 2}
         counts += source[target == 0].bincount(minlength=30)
     assert counts[0] == 0
     assert counts[1:].min() > 10  # of 27.6 in the mean
-    assert sampled.eval()().shape == (2, 60)
+    assert sampled.eval()(x).shape == (2, 60)
+
+
+@pytest.mark.parametrize(
+    ("kind", "neighbours"), [("sage", None), ("sage", 3), ("gcn", None), ("gin", None)]
+)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_sparse_product_adds_up_the_same_messages(kind, neighbours, dtype):
+    found = []
+    for sums in (True, False):
+        geometry = GraphMetric(list(nx.barabasi_albert_graph(40, 3, seed=0).edges))
+        critic = players(geometry, kind, neighbours=neighbours)[1].to(dtype)
+        critic.encoder.neighbourhood.sums = sums
+        torch.manual_seed(1)
+        critic(torch.arange(40)).square().sum().backward()
+        found.append([weight.grad for weight in critic.parameters()])
+    torch.testing.assert_close(*found, rtol=1e-4, atol=1e-5)
+    assert any(gradient.abs().max() > 0.1 for gradient in found[0])
+
+
+def test_messages_in_half_precision_are_sent_one_by_one(recwarn):
+    _, critic = players(metric())
+    with torch.autocast("cpu", torch.bfloat16):
+        assert critic(torch.arange(5)).isfinite().all()
+    critic(torch.arange(5))
+    assert not [w for w in recwarn if "parse" in str(w.message)]
 
 
 def test_soft_and_hard_points_join_and_slopes_see_nodes_drawn_from_soft_ones():

@@ -96,6 +96,21 @@ def test_points_survive_the_chart(domain):
     check(domain, "new nodes")
 
 
+@pytest.mark.parametrize("columns", [3, 40])
+def test_what_hidden_nodes_are_like_changes_nothing_in_training(tmp_path, columns):
+    given = arrays(ring_of_cliques())
+    given["x"] = np.random.default_rng(0).normal(size=(100, columns))
+    np.savez(tmp_path / "a.npz", **given)
+    graph = read(str(tmp_path / "a.npz"))
+    kept = hide(graph, 0.1).kept
+    given["x"][np.setdiff1d(np.arange(100), kept)] *= 50
+    np.savez(tmp_path / "b.npz", **given)
+    one, other = (graphs(str(tmp_path / f"{k}.npz"), learn="nodes").train.points() for k in "ab")
+    torch.testing.assert_close(one, other)
+    size = min(columns, 32)
+    torch.testing.assert_close(one[:, :size].mean(0), torch.zeros(size), atol=1e-5, rtol=0)
+
+
 def _sorted(x, k):
     there = [sorted(row) for row in unpadded(x[:, k:])]
     most = x.shape[1] - k

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from otgan.config import InputError
 from otgan.geometry import GraphMetric
+from otgan.report.files import replacing
 from otgan_domains.graphs.anomalies import EdgeDetector, NodeDetector
 from otgan_domains.graphs.detectors import opened
 from otgan_domains.graphs.simple_scores import simple_edge_scores, simple_node_scores
@@ -74,6 +77,33 @@ def show(
     if labels is not None:
         scores = {"otgan": detector.decision_score_, **detector.channels_, **simple}
         console.print(_accuracies(accuracy(scores, labels)))
+
+
+def write(
+    detector: NodeDetector | EdgeDetector, graph: GraphMetric, features: Any, path: Path
+) -> None:
+    """A CSV file, a row a node or edge, strangest first: its name or its two ends, score, rank, the
+    channel that fired, whether it is above the threshold, percentiles in every channel, and the
+    simple scores in their own units.
+
+    Args:
+        detector: fitted to this graph and features.
+    """
+    edges = isinstance(detector, EdgeDetector)
+    simple = (simple_edge_scores if edges else simple_node_scores)(graph, features)
+    ends = (
+        detector.edges_ if isinstance(detector, EdgeDetector) else np.arange(graph.nodes)[:, None]
+    )
+    score = detector.decision_score_
+    columns = [*detector.channels_.values(), *simple.values()]
+    with replacing(path) as part, part.open("w", newline="") as file:
+        table = csv.writer(file)
+        who = ("source", "target") if edges else ("node",)
+        table.writerow([*who, "score", "rank", "fired", "strange", *detector.channels_, *simple])
+        for rank, i in enumerate(np.argsort(-score, kind="stable").tolist(), 1):
+            names = [graph.names[v] for v in ends[i].tolist()]
+            told = [f"{score[i]:.6g}", rank, detector.explain(i).channel, int(detector.label_[i])]
+            table.writerow([*names, *told, *(f"{values[i] + 0.0:.6g}" for values in columns)])
 
 
 def _strangest(

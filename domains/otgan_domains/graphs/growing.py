@@ -61,7 +61,7 @@ class Grower(Writer):
         ends = np.concatenate([self.metric.paths.ends, new])
         places = self.places()
         among = np.stack([places[row].mean(0) for row in there])
-        marks = {"new": np.arange(old, old + len(there))}
+        marks = {"generated": np.arange(old, old + len(there))}
         draw(GraphMetric(ends), np.concatenate([places, among]), path, marks=marks)
 
     def graph(self, samples: Tensor) -> nx.Graph:

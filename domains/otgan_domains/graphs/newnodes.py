@@ -69,7 +69,7 @@ def new_nodes(
     if state is None:
         assert graph is not None
         split = hide(graph, held_out)
-        features, classes = _features(graph)
+        features, classes = _features(graph, split.kept)
         links = neighbours(split.base)
         most = max(map(len, [*links, *split.links]))
         training = points(features[split.kept], links, most)
@@ -114,17 +114,17 @@ def new_nodes(
     )
 
 
-def _features(graph: Graph) -> tuple[Tensor, list[str]]:
+def _features(graph: Graph, kept: np.ndarray) -> tuple[Tensor, list[str]]:
     """Of all nodes (n, k), at mean square distance 2 like the one-hot classes in the last columns;
-    and the names of the classes."""
+    and the names of the classes. Mean, axes and scale are those of the nodes that are kept."""
     columns = []
     if graph.features is not None and graph.features.shape[1]:
-        x = graph.features - graph.features.mean(0)
+        x = graph.features - graph.features[kept].mean(0)
         if x.shape[1] > COMPONENTS:
-            squares = x.T @ x
+            squares = x[kept].T @ x[kept]
             last = (x.shape[1] - COMPONENTS, x.shape[1] - 1)
             x = x @ eigh(squares, subset_by_index=last)[1]
-        spread = np.sqrt((x**2).sum(1).mean())
+        spread = np.sqrt((x[kept] ** 2).sum(1).mean())
         if spread > 0:
             columns.append(x / spread)
     names = []

@@ -10,6 +10,7 @@ from typing import Any
 
 import networkx as nx
 import numpy as np
+from scipy import sparse
 from scipy.sparse import csgraph
 
 from otgan.config import InputError, suggest
@@ -42,7 +43,7 @@ READERS: dict[str, Callable[[str], nx.Graph]] = {
 
 @dataclass(frozen=True)
 class Graph:
-    """A connected graph.
+    """A graph, connected unless it is said to be whole.
 
     Args:
         edges, lengths: (m, 2), and (m,) or None for 1 each.
@@ -82,7 +83,20 @@ class Graph:
 def read(
     data: Any, length: str | None = None, symmetrise: bool = False, largest: bool = False
 ) -> Graph:
-    """A graph by name, from a file, from networkx or from PyTorch Geometric.
+    """A connected graph by name, from a file, from networkx or from PyTorch Geometric.
+
+    Args:
+        data, length, symmetrise: as in `whole`.
+        largest: keep the largest connected component alone.
+
+    Raises:
+        InputError: as `whole`; a disconnected graph.
+    """
+    return _connected(whole(data, length, symmetrise), largest)
+
+
+def whole(data: Any, length: str | None = None, symmetrise: bool = False) -> Graph:
+    """A graph of one component or more.
 
     Self-loops are dropped, and of parallel edges the shortest is kept; both are counted on stderr.
 
@@ -93,11 +107,9 @@ def read(
         length: column or edge attribute of the lengths. By default the third column of a CSV file,
             the attribute `weight` elsewhere; 1 each where there is none.
         symmetrise: let directed edges be walked both ways.
-        largest: keep the largest connected component alone.
 
     Raises:
-        InputError: nothing there, no graph, lengths that are not positive, a directed or
-            disconnected graph.
+        InputError: nothing there, no graph, lengths that are not positive, a directed graph.
     """
     try:
         found, features, classes = _read(data, length, symmetrise)
@@ -112,7 +124,8 @@ def read(
     if loops or parallel:
         told = f"{loops} self-loops dropped, {parallel} parallel edges merged into the shortest"
         print(f"otgan: {told}", file=sys.stderr)
-    return _connected(metric, found.lengths is None, features, classes, largest)
+    lengths = None if found.lengths is None else metric.paths.lengths
+    return Graph(metric.paths.ends, lengths, metric.names, features, classes=classes)
 
 
 def _read(
@@ -186,35 +199,33 @@ def _geometric(
     return EdgeList(edges[both], kept, range(data.num_nodes)), features, classes
 
 
-def _connected(
-    metric: GraphMetric,
-    plain: bool,
-    features: np.ndarray | None,
-    classes: np.ndarray | None,
-    largest: bool,
-) -> Graph:
-    edges, lengths = metric.paths.ends, metric.paths.lengths
-    count, label = csgraph.connected_components(metric.paths.links, directed=False)
+def _connected(graph: Graph, largest: bool) -> Graph:
+    u, v = graph.edges.T
+    size = len(graph.names)
+    links = sparse.coo_array((np.ones(len(u)), (u, v)), (size, size))
+    count, label = csgraph.connected_components(links, directed=False)
+    if count == 1:
+        return graph
     sizes = np.bincount(label)
     order = np.argsort(-sizes, kind="stable")
-    if count > 1 and not largest:
+    if not largest:
         shown = [
-            f"{sizes[k]} around {metric.names[int(np.argmax(label == k))]!r}" for k in order[:3]
+            f"{sizes[k]} around {graph.names[int(np.argmax(label == k))]!r}" for k in order[:3]
         ]
         raise InputError(
             f"the graph is not connected: {count} components, of {'; '.join(shown)}"
             f"{'; ...' if count > 3 else ''}; between them there is no distance: --largest keeps "
-            f"the largest, {sizes[order[0]]} of {len(label)} nodes"
+            f"the largest, {sizes[order[0]]} of {size} nodes"
         )
     nodes = np.flatnonzero(label == order[0])
-    number = np.full(len(label), -1)
+    number = np.full(size, -1)
     number[nodes] = np.arange(len(nodes))
-    inside = number[edges[:, 0]] >= 0
+    inside = number[u] >= 0
     return Graph(
-        number[edges[inside]],
-        None if plain else lengths[inside],
-        [metric.names[k] for k in nodes.tolist()],
-        None if features is None else features[nodes],
-        frozenset(metric.names[k] for k in np.flatnonzero(label != order[0]).tolist()),
-        None if classes is None else classes[nodes],
+        number[graph.edges[inside]],
+        None if graph.lengths is None else graph.lengths[inside],
+        [graph.names[k] for k in nodes.tolist()],
+        None if graph.features is None else graph.features[nodes],
+        frozenset(graph.names[k] for k in np.flatnonzero(label != order[0]).tolist()),
+        None if graph.classes is None else graph.classes[nodes],
     )

@@ -1,6 +1,6 @@
 """New small molecules, learned from those that come with RDKit, and some of them asked for by logP.
 
-    python examples/04_molecules.py
+    python examples/05_molecules.py
 
 An autoencoder learns to write the molecules of up to 9 atoms of the NCI set (a minute would make
 it better), a WGAN learns where in its coordinates they lie, and 64 new ones go to .smi and .png.

@@ -1,6 +1,6 @@
 """New compositions: formulas that pymatgen's own few hundred crystals suggest.
 
-    python examples/05_materials.py
+    python examples/06_materials.py
 
 Learns a chart of 189 formulas and plays for new ones in it; writes 100 that are neutral, balanced
 and not among those it knows, each beside the nearest known one, and a page that shows what is
