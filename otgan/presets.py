@@ -129,4 +129,39 @@ PRESETS: dict[str, dict[str, Any]] = {
         "critic_steps": 1,
         "batch_size": 128,
     },
+    # The four below are for images, whose domain adds the network of the paper (docs/networks.md).
+    # Karras et al. 2018, section 6 and appendix A.
+    "progan": {
+        "optimiser": {"rate": 1e-3, "beta1": 0.0, "beta2": 0.99},
+        "critic_steps": 1,
+        "average": 0.999,
+        "decay": 0.0,
+    },
+    # Karras et al. 2020, StyleGAN2, with R1's weight of their small images (2020b, appendix C).
+    "stylegan": {
+        "constraint": {"sided": "zero", "weight": 0.005, "pairs": "real", "every": 16},
+        "objective": {"kind": "non-saturating"},
+        "optimiser": {"rate": 2e-3, "beta1": 0.0, "beta2": 0.99},
+        "critic_steps": 1,
+        "average": 0.999,
+        "decay": 0.0,
+    },
+    # Brock et al. 2019, with rates and steps of the authors' code for small images.
+    "biggan": {
+        "constraint": {"kind": "spectral-norm"},
+        "objective": {"kind": "hinge"},
+        "optimiser": {"rate": 2e-4, "beta1": 0.0, "beta2": 0.999},
+        "critic_steps": 4,
+        "average": 0.999,
+        "decay": 0.0,
+    },
+    # Huang et al. 2024, with the penalty of their stacked digits.
+    "r3gan": {
+        "constraint": {"sided": "zero", "weight": 0.5, "pairs": "both"},
+        "objective": {"kind": "relativistic"},
+        "optimiser": {"rate": 2e-4, "beta1": 0.0, "beta2": 0.99},
+        "critic_steps": 1,
+        "average": 0.999,
+        "decay": 0.0,
+    },
 }
