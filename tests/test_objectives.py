@@ -32,6 +32,7 @@ from otgan.objectives import (
     LeastSquares,
     Margin,
     Minimax,
+    Quadratic,
     Relativistic,
     RelativisticAverage,
     Sinkhorn,
@@ -277,6 +278,34 @@ def test_the_energy_distance_is_that_of_salimans_with_the_cosine_of_features():
     loss, gap = objective.critic_loss(f, x, fake)
     for found in (-loss, gap, objective.generator_loss(f, x, fake)):
         torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-5)
+
+
+class Table(nn.Module):
+    """A value for each of the points 0, 1, ... on the line."""
+
+    def __init__(self, size):
+        super().__init__()
+        self.values = nn.Parameter(torch.zeros(size))
+
+    def forward(self, x, y=None):
+        return self.values[x[:, 0].long()]
+
+
+def test_the_quadratic_critic_learns_potentials_of_half_the_squared_cost():
+    x, fake = (torch.tensor(v)[:, None] for v in ([0.0, 3.0, 4.0, 9.0], [1.0, 2.0, 7.0, 8.0]))
+    critic, objective = Table(10), Quadratic()
+    optimiser = torch.optim.SGD(critic.parameters(), lr=2.0)
+    for _ in range(100):
+        loss, gap = objective.critic_loss(CriticAt(critic, Lp(2)), x, fake)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    assert loss.item() == pytest.approx(0, abs=1e-5)
+    assert gap.item() == pytest.approx((1 + 1 + 9 + 1) / 4 / 2, rel=1e-3)  # in order on the line
+    climb = critic(x)[:, None] - critic(fake)
+    assert (climb <= (x - fake.T).square() / 2 + 1e-2).all()
+    with pytest.raises(ValueError, match="kantorovich"):
+        objective.check(GraphMetric([[0, 1]]))
 
 
 def test_an_autoencoder_says_minus_the_ground_cost_of_its_error():
