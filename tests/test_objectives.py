@@ -11,14 +11,17 @@ from duel import game
 from lightning_fabric import Fabric
 from torch import nn
 
+import otgan
 from otgan import build
 from otgan import config as settings
+from otgan.conditions import Attribute
 from otgan.config import InputError, resolve
 from otgan.constraints import Certified, Constraint, SlopePenalty, SpectralNorm, WeightClipping
 from otgan.data import Batches, Samples
 from otgan.domain import Domain
 from otgan.engine import train
 from otgan.geometry import Discrete, GraphMetric, Lp
+from otgan.model import Model
 from otgan.monitors import HeldOut
 from otgan.networks import mlp
 from otgan.networks.heads import Autoencoder, Features, Points
@@ -415,7 +418,7 @@ def test_settings_name_every_objective_reach_it_and_have_its_defaults():
 
 
 @pytest.mark.parametrize("preset", ["sinkhorn", "ot-gan"])
-def test_what_compares_whole_samples_takes_no_condition_and_no_diffusion(preset):
+def test_what_compares_whole_samples_takes_no_diffusion(preset):
     points = Samples(torch.randn(40, 2))
     domain = Domain(Lp(2), points, points)
     following = resolve(
@@ -423,3 +426,39 @@ def test_what_compares_whole_samples_takes_no_condition_and_no_diffusion(preset)
     )
     with pytest.raises(InputError, match="follows the values of a critic"):
         build.game(domain, following, CPU)
+
+
+@pytest.mark.parametrize("preset", ["sinkhorn", "ot-gan", "ebgan"])
+def test_a_run_is_loaded_and_scores_points_only_where_its_critic_has_values(tmp_path, preset):
+    points = Samples(torch.randn(60, 2))
+    domain = Domain(Lp(2), points, points)
+    small = {"width": 8, "depth": 1}
+    model = otgan.fit(
+        domain=domain, preset=preset, steps=1, batch_size=8, network=small, quiet=True, out=tmp_path
+    )
+    again = Model.load(tmp_path, domain=domain)
+    assert torch.equal(again.sample(5, seed=1), model.sample(5, seed=1))
+    if preset == "ebgan":
+        assert torch.equal(again.score(points.x[:4]), model.score(points.x[:4]))
+    else:
+        with pytest.raises(InputError, match="no critic of values"):
+            again.score(points.x[:4])
+
+
+def test_what_compares_whole_samples_takes_no_condition():
+    y = torch.arange(60) % 2
+    points = Samples(torch.randn(60, 2), y)
+    domain = Domain(Lp(2), points, points, attributes=(Attribute("side", ("left", "right")),))
+    for preset in ("sinkhorn", "sliced", "ot-gan"):
+        with pytest.raises(InputError, match="drop --condition"):
+            otgan.fit(domain=domain, preset=preset, steps=1, condition=("side",), quiet=True)
+
+
+@pytest.mark.parametrize("preset", ["unrolled", "ragan", "ebgan"])
+def test_games_of_values_are_told_conditions(preset):
+    points = Samples(torch.randn(60, 2), torch.arange(60) % 2)
+    domain = Domain(Lp(2), points, points, attributes=(Attribute("side", ("left", "right")),))
+    small = {"width": 8, "depth": 1}
+    chosen = {"steps": 1, "batch_size": 8, "network": small, "quiet": True}
+    model = otgan.fit(domain=domain, preset=preset, condition=("side",), **chosen)
+    assert model.sample(3, condition="left").shape == (3, 2)
