@@ -37,6 +37,7 @@ Kind = Literal[
     "relativistic",
     "relativistic-average",
     "unrolled",
+    "quadratic",
     "sinkhorn",
     "sliced",
     "energy-distance",
@@ -129,7 +130,7 @@ class Objective(_Settings):
     )
     margin: PositiveFloat = Field(1.0, description="Of margin, in chart units.")
     ahead: PositiveInt = Field(5, description="Critic steps that unrolled looks ahead.")
-    ahead_rate: PositiveFloat = Field(0.1, description="Learning rate of these steps.")
+    ahead_rate: PositiveFloat = Field(0.01, description="Learning rate of these steps.")
     blur: PositiveFloat = Field(
         0.1, description="Of sinkhorn, as a share of the mean cost from real to generated points."
     )

@@ -86,6 +86,15 @@ PRESETS: dict[str, dict[str, Any]] = {
         "optimiser": {"rate": 1e-4, "beta1": 0.5, "beta2": 0.999},
         "critic_steps": 1,
     },
+    # Liu, Gu, Samaras 2019, without the penalty on gradients.
+    "wgan-qc": {
+        "constraint": {"kind": "none"},
+        "objective": {"kind": "quadratic"},
+        "optimiser": {"rate": 1e-4, "beta1": 0.5, "beta2": 0.999},
+        "critic_steps": 1,
+        "average": 0.999,
+        "decay": 0.0,
+    },
     # Kodali et al. 2017.
     "dragan": {
         "constraint": {"sided": "two", "weight": 10.0, "pairs": "noised"},

@@ -75,6 +75,14 @@ def test_presets_are_what_their_papers_say():
         assert penalised.constraint.weight == 10
         assert (penalised.optimiser.beta1, penalised.optimiser.beta2) == (0.0, 0.9)
     assert sngan.constraint.kind == "spectral-norm"
+    for name in ("gan", "dcgan", "f-gan", "ebgan", "unrolled", "lsgan", "ragan", "diffusion-gan"):
+        plain = resolve(name, {})
+        assert (plain.constraint.kind, plain.critic_steps) == ("none", 1)
+        assert (plain.optimiser.beta1, plain.average, plain.decay) == (0.5, 0.0, 0.0)
+    dragan = resolve("dragan", {}).constraint
+    assert (dragan.sided, dragan.pairs, dragan.weight) == ("two", "noised", 10)
+    assert {resolve(name, {}).critic_steps for name in ("sinkhorn", "sliced")} == {0}
+    assert resolve("lsgan", {}).objective.labels == (0, 1, 1)
     assert (gan.constraint.kind, gan.objective.kind) == ("none", "non-saturating")
 
 

@@ -23,7 +23,7 @@ class Unrolled(OfValues):
     """
 
     steps: int = 5
-    rate: float = 0.1
+    rate: float = 0.01
     game: OfValues = field(default_factory=Minimax)
 
     def critic(self, real: Tensor, fake: Tensor) -> Tensor:

@@ -100,6 +100,7 @@ def images(
             "wgan-lp": FAST,
             "wgan": {"network": {"name": "plain-dcgan"}},
             "gan": {"network": {"name": "plain-dcgan"}},
+            "dcgan": {"network": {"name": "plain-dcgan"}},
             **{
                 name: {"network": {"name": name}}
                 for name in ("progan", "stylegan", "biggan", "r3gan")
