@@ -40,6 +40,7 @@ bench: setup
 	$(BIN)/python benchmarks/label_noise.py
 	$(BIN)/python benchmarks/committee.py
 	$(BIN)/python benchmarks/node_distributions.py
+	$(BIN)/python benchmarks/mode_coverage.py
 
 clean:
 	rm -rf .venv runs .pytest_cache .mypy_cache .ruff_cache

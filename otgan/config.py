@@ -37,6 +37,7 @@ Kind = Literal[
     "relativistic",
     "relativistic-average",
     "unrolled",
+    "quadratic",
     "sinkhorn",
     "sliced",
     "energy-distance",

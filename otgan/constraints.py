@@ -31,7 +31,9 @@ def has_batch_statistics(network: nn.Module) -> bool:
 
 def _refuse(network: nn.Module, kinds: tuple[type[nn.Module], ...], what: str) -> None:
     if isinstance(network, kinds):
-        raise ValueError(f"{what}, and this objective has {_HEADS[type(network)]}: use 'none'")
+        raise ValueError(
+            f"{what}, and this objective has {_HEADS[type(network)]}: use --constraint none"
+        )
 
 
 _HEADS = {

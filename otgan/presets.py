@@ -86,6 +86,15 @@ PRESETS: dict[str, dict[str, Any]] = {
         "optimiser": {"rate": 1e-4, "beta1": 0.5, "beta2": 0.999},
         "critic_steps": 1,
     },
+    # Liu, Gu, Samaras 2019, without the penalty on gradients.
+    "wgan-qc": {
+        "constraint": {"kind": "none"},
+        "objective": {"kind": "quadratic"},
+        "optimiser": {"rate": 1e-4, "beta1": 0.5, "beta2": 0.999},
+        "critic_steps": 1,
+        "average": 0.999,
+        "decay": 0.0,
+    },
     # Kodali et al. 2017.
     "dragan": {
         "constraint": {"sided": "two", "weight": 10.0, "pairs": "noised"},
@@ -128,5 +137,40 @@ PRESETS: dict[str, dict[str, Any]] = {
         "optimiser": {"rate": 3e-4, "critic_rate": 1e-4, "beta1": 0.5, "beta2": 0.999},
         "critic_steps": 1,
         "batch_size": 128,
+    },
+    # The four below are for images, whose domain adds the network of the paper (docs/networks.md).
+    # Karras et al. 2018, section 6 and appendix A.
+    "progan": {
+        "optimiser": {"rate": 1e-3, "beta1": 0.0, "beta2": 0.99},
+        "critic_steps": 1,
+        "average": 0.999,
+        "decay": 0.0,
+    },
+    # Karras et al. 2020, StyleGAN2, with R1's weight of their small images (2020b, appendix C).
+    "stylegan": {
+        "constraint": {"sided": "zero", "weight": 0.005, "pairs": "real", "every": 16},
+        "objective": {"kind": "non-saturating"},
+        "optimiser": {"rate": 2e-3, "beta1": 0.0, "beta2": 0.99},
+        "critic_steps": 1,
+        "average": 0.999,
+        "decay": 0.0,
+    },
+    # Brock et al. 2019, with rates and steps of the authors' code for small images.
+    "biggan": {
+        "constraint": {"kind": "spectral-norm"},
+        "objective": {"kind": "hinge"},
+        "optimiser": {"rate": 2e-4, "beta1": 0.0, "beta2": 0.999},
+        "critic_steps": 4,
+        "average": 0.999,
+        "decay": 0.0,
+    },
+    # Huang et al. 2024, with the penalty of their stacked digits.
+    "r3gan": {
+        "constraint": {"sided": "zero", "weight": 0.5, "pairs": "both"},
+        "objective": {"kind": "relativistic"},
+        "optimiser": {"rate": 2e-4, "beta1": 0.0, "beta2": 0.99},
+        "critic_steps": 1,
+        "average": 0.999,
+        "decay": 0.0,
     },
 }

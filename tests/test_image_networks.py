@@ -7,7 +7,7 @@ from itertools import islice, pairwise
 import numpy as np
 import pytest
 import torch
-from conftest import PIXELS
+from conftest import PIXELS, QUICK
 from duel import game
 from torch import nn
 from torch.nn.functional import interpolate
@@ -19,6 +19,7 @@ from otgan.config import InputError, Network
 from otgan.constraints import Certified, SlopePenalty, SpectralNorm
 from otgan.engine import train
 from otgan.geometry import Lp
+from otgan.model import Model
 from otgan.networks import biggan, dcgan, progan, r3gan, resnet, stylegan
 from otgan.networks.biggan import orthogonally
 from otgan.networks.blocks import Attention, Down, Residual, Up, resolutions
@@ -507,3 +508,13 @@ def test_truncated_samples_are_less_varied(here, capsys, name):
 def test_settings_that_a_network_does_not_have_are_refused(name, setting, says):
     with pytest.raises(InputError, match=says):
         otgan.fit(PIXELS, steps=2, network={"name": name, **setting}, quiet=True)
+
+
+@pytest.mark.parametrize("preset", ["progan", "stylegan", "biggan", "r3gan"])
+def test_presets_have_the_network_of_their_paper(here, preset):
+    np.save("images.npy", PIXELS)
+    main(["train", "images", "--data", "images.npy", "--preset", preset, *QUICK, "--out", "run"])
+    model = Model.load("run")
+    assert model.spec["config"]["network"]["name"] == preset
+    assert torch.equal(model.sample(3, 0), Model.load("run").sample(3, 0))
+    assert otgan.resume("run", steps=3, quiet=True).sample(3, 0).shape == (3, 1, 8, 8)

@@ -11,14 +11,17 @@ from duel import game
 from lightning_fabric import Fabric
 from torch import nn
 
+import otgan
 from otgan import build
 from otgan import config as settings
+from otgan.conditions import Attribute
 from otgan.config import InputError, resolve
 from otgan.constraints import Certified, Constraint, SlopePenalty, SpectralNorm, WeightClipping
 from otgan.data import Batches, Samples
 from otgan.domain import Domain
 from otgan.engine import train
 from otgan.geometry import Discrete, GraphMetric, Lp
+from otgan.model import Model
 from otgan.monitors import HeldOut
 from otgan.networks import mlp
 from otgan.networks.heads import Autoencoder, Features, Points
@@ -32,6 +35,7 @@ from otgan.objectives import (
     LeastSquares,
     Margin,
     Minimax,
+    Quadratic,
     Relativistic,
     RelativisticAverage,
     Sinkhorn,
@@ -279,6 +283,34 @@ def test_the_energy_distance_is_that_of_salimans_with_the_cosine_of_features():
         torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-5)
 
 
+class Table(nn.Module):
+    """A value for each of the points 0, 1, ... on the line."""
+
+    def __init__(self, size):
+        super().__init__()
+        self.values = nn.Parameter(torch.zeros(size))
+
+    def forward(self, x, y=None):
+        return self.values[x[:, 0].long()]
+
+
+def test_the_quadratic_critic_learns_potentials_of_half_the_squared_cost():
+    x, fake = (torch.tensor(v)[:, None] for v in ([0.0, 3.0, 4.0, 9.0], [1.0, 2.0, 7.0, 8.0]))
+    critic, objective = Table(10), Quadratic()
+    optimiser = torch.optim.SGD(critic.parameters(), lr=2.0)
+    for _ in range(100):
+        loss, gap = objective.critic_loss(CriticAt(critic, Lp(2)), x, fake)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    assert loss.item() == pytest.approx(0, abs=1e-5)
+    assert gap.item() == pytest.approx((1 + 1 + 9 + 1) / 4 / 2, rel=1e-3)  # in order on the line
+    climb = critic(x)[:, None] - critic(fake)
+    assert (climb <= (x - fake.T).square() / 2 + 1e-2).all()
+    with pytest.raises(ValueError, match="kantorovich"):
+        objective.check(GraphMetric([[0, 1]]))
+
+
 def test_an_autoencoder_says_minus_the_ground_cost_of_its_error():
     torch.manual_seed(0)
     decoder, critic = mlp((3,), latent=2, width=8)
@@ -386,7 +418,7 @@ def test_settings_name_every_objective_reach_it_and_have_its_defaults():
 
 
 @pytest.mark.parametrize("preset", ["sinkhorn", "ot-gan"])
-def test_what_compares_whole_samples_takes_no_condition_and_no_diffusion(preset):
+def test_what_compares_whole_samples_takes_no_diffusion(preset):
     points = Samples(torch.randn(40, 2))
     domain = Domain(Lp(2), points, points)
     following = resolve(
@@ -394,3 +426,39 @@ def test_what_compares_whole_samples_takes_no_condition_and_no_diffusion(preset)
     )
     with pytest.raises(InputError, match="follows the values of a critic"):
         build.game(domain, following, CPU)
+
+
+@pytest.mark.parametrize("preset", ["sinkhorn", "ot-gan", "ebgan"])
+def test_a_run_is_loaded_and_scores_points_only_where_its_critic_has_values(tmp_path, preset):
+    points = Samples(torch.randn(60, 2))
+    domain = Domain(Lp(2), points, points)
+    small = {"width": 8, "depth": 1}
+    model = otgan.fit(
+        domain=domain, preset=preset, steps=1, batch_size=8, network=small, quiet=True, out=tmp_path
+    )
+    again = Model.load(tmp_path, domain=domain)
+    assert torch.equal(again.sample(5, seed=1), model.sample(5, seed=1))
+    if preset == "ebgan":
+        assert torch.equal(again.score(points.x[:4]), model.score(points.x[:4]))
+    else:
+        with pytest.raises(InputError, match="no critic of values"):
+            again.score(points.x[:4])
+
+
+def test_what_compares_whole_samples_takes_no_condition():
+    y = torch.arange(60) % 2
+    points = Samples(torch.randn(60, 2), y)
+    domain = Domain(Lp(2), points, points, attributes=(Attribute("side", ("left", "right")),))
+    for preset in ("sinkhorn", "sliced", "ot-gan"):
+        with pytest.raises(InputError, match="drop --condition"):
+            otgan.fit(domain=domain, preset=preset, steps=1, condition=("side",), quiet=True)
+
+
+@pytest.mark.parametrize("preset", ["unrolled", "ragan", "ebgan"])
+def test_games_of_values_are_told_conditions(preset):
+    points = Samples(torch.randn(60, 2), torch.arange(60) % 2)
+    domain = Domain(Lp(2), points, points, attributes=(Attribute("side", ("left", "right")),))
+    small = {"width": 8, "depth": 1}
+    chosen = {"steps": 1, "batch_size": 8, "network": small, "quiet": True}
+    model = otgan.fit(domain=domain, preset=preset, condition=("side",), **chosen)
+    assert model.sample(3, condition="left").shape == (3, 2)

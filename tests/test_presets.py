@@ -25,14 +25,14 @@ def cloud(seed):
 DOMAIN = Domain(Lp(2), cloud(0), cloud(1))
 
 
-def start(preset, seed=0):
+def start(preset, seed=0, fabric=CPU):
     """A game, its batches, and the records of playing it."""
     config = resolve(preset, {}, SMALL)
     torch.manual_seed(seed)
-    game = build.game(DOMAIN, config, CPU)
+    game = build.game(DOMAIN, config, fabric)
     data = build.seen(DOMAIN, config)[0]
-    batches = Batches(data, DOMAIN.chart, config.batch_size, CPU, config.seed)
-    return game, batches, train(game, batches, build.noise(config.network.latent, CPU))
+    batches = Batches(data, DOMAIN.chart, config.batch_size, fabric, config.seed)
+    return game, batches, train(game, batches, build.noise(config.network.latent, fabric))
 
 
 @pytest.mark.parametrize("preset", PRESETS)
@@ -55,3 +55,10 @@ def test_two_steps_move_the_generator_and_go_on_from_a_checkpoint_after_one(pres
         assert all(torch.equal(v, second[k]) for k, v in first.items()), part
     moved = game.generator.state_dict()
     assert not all(torch.equal(v, moved[k]) for k, v in state["generator"].items())
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_mixed_precision_gives_nearly_the_same_first_loss(preset):
+    rough = Fabric(accelerator="cpu", devices=1, precision="bf16-mixed")
+    exact, mixed = (next(start(preset, fabric=f)[2]).generator_loss.item() for f in (CPU, rough))
+    assert mixed == pytest.approx(exact, rel=0.05, abs=0.05)

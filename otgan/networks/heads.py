@@ -30,8 +30,7 @@ def body(critic: nn.Module, outputs: int) -> Stack:
 
 
 class Features(nn.Module):
-    """Points on a sphere of radius 1 / sqrt(2), where half a squared distance of unit vectors, 1 -
-    cosine, is the squared distance.
+    """Points on a sphere of radius 1 / sqrt(2), where the squared distance is 1 - cosine.
 
     Args:
         critic: whose hidden layers are taken.

@@ -12,6 +12,7 @@ from otgan.objectives.classic import (
     RelativisticAverage,
 )
 from otgan.objectives.divergences import DIVERGENCES, Divergence, FDivergence
+from otgan.objectives.quadratic import Quadratic
 from otgan.objectives.transported import EnergyDistance, Sinkhorn, Sliced
 from otgan.objectives.unrolled import Unrolled
 
@@ -26,6 +27,7 @@ OBJECTIVES: dict[str, type[Objective]] = {
     "relativistic": Relativistic,
     "relativistic-average": RelativisticAverage,
     "unrolled": Unrolled,
+    "quadratic": Quadratic,
     "sinkhorn": Sinkhorn,
     "sliced": Sliced,
     "energy-distance": EnergyDistance,
@@ -48,6 +50,7 @@ __all__ = [
     "Objective",
     "OfValues",
     "Pointwise",
+    "Quadratic",
     "Relativistic",
     "RelativisticAverage",
     "Sinkhorn",

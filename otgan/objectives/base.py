@@ -67,7 +67,9 @@ class CriticAt:
         """After a step of gradient descent, through which gradients flow back."""
         assert self.weights is not None
         moving = {k: v for k, v in self.weights.items() if v.requires_grad}
-        slopes = torch.autograd.grad(loss, list(moving.values()), create_graph=True)
+        slopes = torch.autograd.grad(
+            loss, list(moving.values()), create_graph=True, materialize_grads=True
+        )
         moved = {k: w - rate * g for (k, w), g in zip(moving.items(), slopes, strict=True)}
         return CriticAt(self.critic, self.geometry, self.y, self.view, {**self.weights, **moved})
 

@@ -101,6 +101,10 @@ def images(
             "wgan": {"network": {"name": "plain-dcgan"}},
             "gan": {"network": {"name": "plain-dcgan"}},
             "dcgan": {"network": {"name": "plain-dcgan"}},
+            **{
+                name: {"network": {"name": name}}
+                for name in ("progan", "stylegan", "biggan", "r3gan")
+            },
         },
         save=save,
         show=grid,
