@@ -51,3 +51,10 @@ def test_new_nodes_join_a_graph(tmp_path):
     grown = networkx.read_graphml(tmp_path / "grown.graphml")
     assert sum(new for _, new in grown.nodes(data="new")) == 4
     assert (tmp_path / "grown.png").exists()
+
+
+def test_molecules_from_a_few_small_ones(tmp_path):
+    example = importlib.import_module("examples.04_molecules")
+    shares = example.main(steps=2, chart_steps=10, n=8, out=tmp_path)
+    assert set(shares) >= {"valid", "valid and unique"}
+    assert (tmp_path / "molecules.smi").exists() and (tmp_path / "molecules.png").exists()
