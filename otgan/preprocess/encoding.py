@@ -52,6 +52,7 @@ class Encoding(Chart):
         batch_size, rate: of the fit, by Adam, whose rate falls to 0 over the second half.
 
     Example:
+        >>> from otgan.preprocess import Sequences
         >>> x = torch.randint(1, 4, (200, 3)).float()
         >>> chart = Encoding(Sequences(3, 3), latent=4, width=16).fit(x, steps=5, quiet=True)
         >>> chart.encode(x).shape, chart.decode(torch.zeros(2, 4)).shape
