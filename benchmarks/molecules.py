@@ -34,6 +34,7 @@ from tyro.conf import Positional
 
 import otgan
 from otgan.domain import Domain, load
+from otgan.preprocess import Encoding
 from otgan.report.rows import measured
 
 DOMAIN = "otgan_domains.molecules:molecules"
@@ -70,7 +71,7 @@ class Setting:
 def domain(setting: Setting) -> tuple[Domain, float]:
     """With its chart fitted, and the seconds that took."""
     found = load(DOMAIN, {"data": setting.data, "held_out": setting.held_out})
-    assert found.train is not None
+    assert found.train is not None and isinstance(found.chart, Encoding)
     name = f"{Path(setting.data).name.partition('.')[0]}-{setting.chart_steps}.safetensors"
     path = setting.charts / name if setting.charts else None
     if path and path.exists():
@@ -104,9 +105,9 @@ def figures(setting: Setting, game: Game) -> dict[str, Any]:
     """Of one game."""
     played, charted = domain(setting)
     vocabulary = Vocabulary.restore(played.state["vocabulary"])
+    told = (game.condition,) if game.condition else ()
     start = time.monotonic()
-    told = {"condition": (game.condition,)} if game.condition else {}
-    model = otgan.fit(domain=played, steps=game.steps, seed=game.seed, **told)
+    model = otgan.fit(domain=played, steps=game.steps, seed=game.seed, condition=told)
     seconds = time.monotonic() - start
     x = model.sample(game.n, seed=game.seed)
     held_out, training, everything = real(setting)

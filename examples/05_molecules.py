@@ -2,7 +2,7 @@
 
     python examples/05_molecules.py
 
-An autoencoder learns to write the molecules of up to 9 atoms of the NCI set (a minute would make
+An autoencoder learns to write the molecules of up to 9 atoms of the NCI set (longer would make
 it better), a WGAN learns where in its coordinates they lie, and 64 new ones go to .smi and .png.
 """
 

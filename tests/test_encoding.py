@@ -103,31 +103,6 @@ def test_a_budget_in_seconds_becomes_steps():
     assert chart.taken > 3
 
 
-def test_each_of_several_spellings_is_learned():
-    """Both ways round are spelt, as likely as each other, and the first token decides."""
-
-    class BothWays(Sequences):
-        def write(self, x):
-            return torch.stack([x, x.flip(1)], 1).long()
-
-    x = torch.tensor([[1.0, 2.0, 2.0], [3.0, 1.0, 1.0]]).repeat(50, 1)
-    sizes = {
-        "latent": 2,
-        "width": 16,
-        "batch_size": 100,
-        "noise": 0.1,
-        "dropout": 0.0,
-        "rate": 1e-2,
-    }
-    chart = Encoding(BothWays(3, 3), **sizes).fit(x, 150, quiet=True)
-    z, before = chart.encode(x[:1]), torch.tensor([[0, 2, 2]])
-    shown = torch.ones(1, 3, dtype=torch.bool)
-    first = chart.decoder(z, before, shown)[0, 0].softmax(0)
-    torch.testing.assert_close(first[[1, 2]], torch.tensor([0.5, 0.5]), atol=0.1, rtol=0)
-    rest = chart.decoder(z, before, shown)[0, 1:].softmax(1)
-    assert rest[0, 2] > 0.9 and rest[1, 1] > 0.9
-
-
 def test_a_run_keeps_its_chart(tmp_path, monkeypatch):
     out = tmp_path / "run"
     settings = {**QUICK, "monitor_every": 2, "chart_steps": 4}

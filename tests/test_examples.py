@@ -66,3 +66,10 @@ def test_visits_on_an_internet_are_learnt_and_drawn(tmp_path):
     visits, learnt = example.main(nodes=100, visits=200, steps=2, out=tmp_path)
     assert 0 < visits < learnt  # after two steps
     assert (tmp_path / "overview.png").exists() and (tmp_path / "visits.csv").exists()
+
+
+def test_molecules_from_a_few_small_ones(tmp_path):
+    example = importlib.import_module("examples.05_molecules")
+    shares = example.main(steps=2, chart_steps=10, n=8, out=tmp_path)
+    assert set(shares) >= {"valid", "valid and unique"}
+    assert (tmp_path / "molecules.smi").exists() and (tmp_path / "molecules.png").exists()

@@ -372,7 +372,7 @@ def test_a_restored_domain_has_no_data_and_the_same_parts(chart):
     restored.chart.load_state_dict(domain.chart.state_dict())
     points = domain.train.points()
     assert torch.equal(restored.chart.encode(points), domain.chart.encode(points))
-    assert list(restored.networks) == list(domain.networks) == ["dcgan", "plain-dcgan", "mlp"]
+    assert list(restored.networks) == list(domain.networks)
     assert restored.classes == domain.classes and restored.state == domain.state
 
 

@@ -75,7 +75,7 @@ def test_scores_that_are_no_numbers_or_come_and_go_are_refused():
 
 
 def test_evaluate_shows_and_writes_them(here, capsys):
-    (here / "lab.py").write_text(
+    (here / "scored.py").write_text(
         "import torch\n"
         "from otgan.data import Samples\n"
         "from otgan.domain import Domain\n"
@@ -85,7 +85,7 @@ def test_evaluate_shows_and_writes_them(here, capsys):
         "    return Domain(Lp(2), Samples(x[:40]), Samples(x[40:]),\n"
         "                  scores=lambda x, y: {'rows': len(x), 'odd one': float('nan')})\n"
     )
-    main(["train", "lab:lab", *QUICK, "--out", "run"])
+    main(["train", "scored:lab", *QUICK, "--out", "run"])
     main(["evaluate", "run", "--draws", "2", "--json", "scores.json"])
     report, shown = json.loads((here / "scores.json").read_text()), capsys.readouterr().out
     assert report["scores"]["rows"]["value"] == 20

@@ -1,7 +1,8 @@
 """Charts: invertible maps from the data's own units to the coordinates the networks live in."""
 
 from otgan.preprocess.charts import Chart, Identity, Scaling
-from otgan.preprocess.encoding import Encoding, Language, Sequences
+from otgan.preprocess.encoding import Encoding
+from otgan.preprocess.language import Language, Sequences
 from otgan.preprocess.whitening import Method, Whitening
 
 __all__ = [

@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from typing import Protocol
 
 import torch
 from rich.console import Console
@@ -18,6 +17,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from torch import Tensor, nn
 
 from otgan.preprocess.charts import Chart
+from otgan.preprocess.language import Language, Reader, Speller
 from otgan.randomness import seeded
 
 _ROWS = 1000
@@ -25,42 +25,6 @@ _ROWS = 1000
 
 _GUESS = 0.05
 """Share of a time budget after which it becomes a number of steps."""
-
-
-class Language(Protocol):
-    """How points are spelt: rows of tokens 1 .. symbols, filled up with 0."""
-
-    symbols: int
-    length: int
-    """Most tokens of a point."""
-
-    def write(self, x: Tensor) -> Tensor:
-        """(n, *E) -> (n, length), or (n, k, length) where a point has k spellings; int64."""
-        ...
-
-    def read(self, tokens: Tensor) -> Tensor:
-        """Any tokens, also those that spell nothing, (n, length) -> (n, *E)."""
-        ...
-
-
-class Sequences:
-    """The language of points that are rows of tokens already, (n, length) of 1 .. symbols, then 0.
-
-    Raises:
-        ValueError: on writing, other values.
-    """
-
-    def __init__(self, symbols: int, length: int):
-        self.symbols, self.length = symbols, length
-
-    def write(self, x: Tensor) -> Tensor:
-        tokens = x.long()
-        if (tokens != x).any() or tokens.min() < 0 or tokens.max() > self.symbols:
-            raise ValueError(f"sequences are of whole numbers from 0 to {self.symbols}")
-        return tokens
-
-    def read(self, tokens: Tensor) -> Tensor:
-        return tokens.float()
 
 
 class Encoding(Chart):
@@ -79,7 +43,7 @@ class Encoding(Chart):
     Args:
         language: how points are spelt.
         encoder: latent -> network (n, *E) -> (n, latent); by default a bidirectional GRU that
-            reads the first spelling.
+            reads the spelling.
         latent: coordinates.
         width: units of the decoder.
         noise: standard deviation of the noise in training.
@@ -88,6 +52,7 @@ class Encoding(Chart):
         batch_size, rate: of the fit, by Adam, whose rate falls to 0 over the second half.
 
     Example:
+        >>> from otgan.preprocess import Sequences
         >>> x = torch.randint(1, 4, (200, 3)).float()
         >>> chart = Encoding(Sequences(3, 3), latent=4, width=16).fit(x, steps=5, quiet=True)
         >>> chart.encode(x).shape, chart.decode(torch.zeros(2, 4)).shape
@@ -114,8 +79,8 @@ class Encoding(Chart):
         self.language, self.latent, self.noise, self.dropout = language, latent, noise, dropout
         self.steps, self.batch_size, self.rate = steps, batch_size, rate
         with seeded(0, torch.device("cpu")):
-            self.encoder = encoder(latent) if encoder else _Reader(language, latent, width)
-            self.decoder = _Speller(language.symbols, latent, width)
+            self.encoder = encoder(latent) if encoder else Reader(language, latent, width)
+            self.decoder = Speller(language.symbols, latent, width)
         self.scale = nn.BatchNorm1d(latent, affine=False)
         self.register_buffer("taken", torch.zeros((), dtype=torch.long))
         self.eval()
@@ -159,7 +124,7 @@ class Encoding(Chart):
         if len(x) < 2:
             raise ValueError(f"an encoding needs 2 points at least to be fitted to, got {len(x)}")
         pace = _Pace(steps or (None if seconds else self.steps), seconds)
-        tokens, device = self._spellings(x), self.taken.device
+        tokens, device = self.language.write(x), self.taken.device
         optimiser = torch.optim.Adam(self.parameters(), self.rate)
         order = torch.empty(0, dtype=torch.long)
         with seeded(seed, device), _bar(quiet) as bar:
@@ -169,9 +134,7 @@ class Encoding(Chart):
                 if len(order) < min(self.batch_size, len(x)):
                     order = torch.randperm(len(x))
                 chosen, order = order[: self.batch_size], order[self.batch_size :]
-                spelling = torch.randint(tokens.shape[1], (len(chosen),))
-                target = tokens[chosen, spelling].to(device)
-                loss = self._loss(x[chosen].to(device), target)
+                loss = self._loss(x[chosen].to(device), tokens[chosen].to(device))
                 for group in optimiser.param_groups:
                     group["lr"] = self.rate * pace.factor()
                 optimiser.zero_grad()
@@ -186,10 +149,6 @@ class Encoding(Chart):
         self._normalise(x)
         self.taken.fill_(pace.step)
         return self
-
-    def _spellings(self, x: Tensor) -> Tensor:
-        """(n, *E) -> (n, k, length)."""
-        return self.language.write(x).view(len(x), -1, self.language.length)
 
     def _loss(self, x: Tensor, tokens: Tensor) -> Tensor:
         """Mean negative log likelihood of a token given the noised latent, ()."""
@@ -211,54 +170,6 @@ class Encoding(Chart):
         variance, mean = torch.var_mean(z.double(), 0)
         assert self.scale.running_mean is not None and self.scale.running_var is not None
         self.scale.running_mean.copy_(mean), self.scale.running_var.copy_(variance)
-
-
-class _Reader(nn.Module):
-    """A bidirectional GRU over the tokens, (n, *E) -> (n, latent)."""
-
-    def __init__(self, language: Language, latent: int, width: int):
-        super().__init__()
-        self.language = language
-        self.embedding = nn.Embedding(language.symbols + 1, width)
-        self.memory = nn.GRU(width, width // 2, batch_first=True, bidirectional=True)
-        self.out = nn.Linear(width, latent)
-
-    def forward(self, x: Tensor) -> Tensor:
-        tokens = self.language.write(x).view(len(x), -1, self.language.length)[:, 0]
-        last = self.memory(self.embedding(tokens))[1]
-        return self.out(last.transpose(0, 1).flatten(1))
-
-
-class _Speller(nn.Module):
-    """A GRU from latent vectors (n, latent) to tokens; 0 starts and ends a spelling."""
-
-    def __init__(self, symbols: int, latent: int, width: int):
-        super().__init__()
-        self.embedding = nn.Embedding(symbols + 1, width)
-        self.start = nn.Linear(latent, width)
-        self.told = nn.Linear(latent, width)
-        self.memory = nn.GRU(width, width, batch_first=True)
-        self.out = nn.Linear(width, symbols + 1)
-
-    def forward(self, z: Tensor, before: Tensor, shown: Tensor) -> Tensor:
-        """Logits of the next token, (n, latent), (n, l), (n, l) -> (n, l, symbols + 1)."""
-        words = self.embedding(before) * shown[..., None] + self.told(z)[:, None]
-        return self.out(self.memory(words, self.start(z).tanh()[None])[0])
-
-    def spell(self, z: Tensor, length: int) -> Tensor:
-        """The likeliest token after the others, until the end, (n, latent) -> (n, length)."""
-        tokens = torch.zeros(len(z), length, dtype=torch.long, device=z.device)
-        told, state = self.told(z)[:, None], self.start(z).tanh()[None]
-        before = tokens[:, :1]
-        going = torch.ones(len(z), dtype=torch.bool, device=z.device)
-        for k in range(length):
-            hidden, state = self.memory(self.embedding(before) + told, state)
-            before = self.out(hidden).argmax(2) * going[:, None]
-            tokens[:, k] = before[:, 0]
-            going = going & (before[:, 0] > 0)
-            if not going.any():
-                break
-        return tokens
 
 
 class _Pace:

@@ -18,12 +18,12 @@ from otgan_domains.molecules.vocabulary import Vocabulary
 Coordinates = Literal["learned", "one-hot"]
 
 LATENT = {
-    "steps": 3000,
+    "steps": 1000,
     "batch_size": 256,
     "critic_steps": 3,
     "average": 0.999,
     "optimiser": {"rate": 4e-4},
-    "network": {"width": 512},
+    "network": {"width": 256},
 }
 ONE_HOT = {"steps": 10_000}
 
@@ -49,7 +49,7 @@ def coordinates(kind: Coordinates, vocabulary: Vocabulary, p: float) -> dict[str
     encoder = partial(GraphEncoder, vocabulary)
     return {
         "geometry": Lp(p),
-        "chart": Encoding(Spelling(vocabulary), encoder, noise=1.2, batch_size=128),
+        "chart": Encoding(Spelling(vocabulary), encoder, noise=1.0, dropout=0.0, batch_size=128),
         "networks": {"mlp": mlp},
         "presets": {"*": LATENT},
     }

@@ -1,124 +1,109 @@
-"""Molecules as sentences: SMILES whose words are atoms, bonds, branches and ring labels."""
+"""Molecules as sentences: atoms one after another, each with its bonds to those before it."""
 
 from __future__ import annotations
 
-import re
-
 import torch
-from rdkit import Chem, rdBase
 from torch import Tensor
 
-from otgan_domains.molecules.packing import draft
 from otgan_domains.molecules.vocabulary import Vocabulary
-
-_SIGNS = ("=", "#", "(", ")", ".")
-_LABELS = 30
-"""Ring labels, of which few are open at a time."""
-
-_WORD = re.compile(r"\[([A-Za-z]+?)(?:H\d*)?([+-]*\d*)\]|%(\d\d)|(Cl|Br|[A-Z])|(.)")
 
 
 class Spelling:
     """The language of packed molecules (n, N, N + 1).
 
-    A molecule is written as the kekulised SMILES that visits its atoms in their order, which is
-    that of the canonical one for molecules that were read (Weininger 1988, 'SMILES, a chemical
-    language and information system'). Hydrogens are left out, and an atom is one token, whatever
-    its charge. Any tokens can be read; what is no SMILES, or has too many atoms, gives no atoms.
-    Valences are not looked at: a sentence may say a molecule that cannot be.
+    A word is an atom, or a bond of the last atom to the one that stands k before it: "=3". An atom
+    that names no bonds has a single one to the atom before it, and "." says that it has none.
+    Unlike in SMILES, nothing is opened that must be closed later, so that most sentences say a
+    molecule, and what must be learned is valence. Sentences that say none give no atoms.
 
-    Args:
-        vocabulary: its atoms are the first tokens.
-        spellings: 1 for that one; more of them are random (Arus-Pous et al. 2019,
-            'Randomized SMILES strings improve the quality of molecular generative models').
+    Molecules that were read have their atoms in the order of canonical SMILES, and so does what is
+    written.
 
     Example:
-        >>> known = Vocabulary((("C", 0), ("O", 0)), (0, 0, 1))
-        >>> co = torch.tensor([[[1, 0, 2], [2, 2, 0]]])
-        >>> Spelling(known).write(co)[0, :4], Spelling(known).said(Spelling(known).write(co))
-        (tensor([1, 3, 2, 0]), ['C=O'])
+        >>> known = Vocabulary((("C", 0), ("O", 0)), (0, 0, 0, 1))
+        >>> x = torch.tensor([[[1, 0, 1, 1], [1, 1, 0, 2], [2, 1, 2, 0]]])
+        >>> tokens = Spelling(known).write(x)
+        >>> Spelling(known).said(tokens), (Spelling(known).read(tokens) == x).all().item()
+        (['C C O =1 -2'], True)
     """
 
-    def __init__(self, vocabulary: Vocabulary, spellings: int = 1):
-        self.vocabulary, self.spellings = vocabulary, spellings
-        atoms = ["C" if name == "C" else f"[{name}]" for name in vocabulary.names]
-        labels = [f"%{k}" for k in range(10, 10 + _LABELS)]
-        self.words = ["", *atoms, *_SIGNS, *labels]
+    def __init__(self, vocabulary: Vocabulary):
+        self.vocabulary = vocabulary
+        most, signs = vocabulary.most, "-=#"[: vocabulary.orders]
+        bonds = [f"{sign}{back}" for back in range(1, most) for sign in signs]
+        self.words = ["", *vocabulary.names, ".", *bonds]
         self.symbols = len(self.words) - 1
-        self.length = 4 * vocabulary.most + 8
-        self._first = {word: k for k, word in enumerate(self.words) if k >= vocabulary.kinds}
+        self.length = 4 * most
+        self._none, self._first = vocabulary.kinds, vocabulary.kinds + 1
 
     def write(self, x: Tensor) -> Tensor:
-        """(n, N, N + 1) -> (n, length), or (n, spellings, length) where there are several.
+        """(n, N, N + 1) -> (n, length).
 
         Raises:
-            ValueError: what is no molecule.
+            ValueError: no atoms, or more bonds than a sentence has words.
         """
-        rows = [self._written(one) for one in x]
-        tokens = torch.nn.utils.rnn.pad_sequence(
-            [torch.tensor(row) for several in rows for row in several], batch_first=True
-        )
-        tokens = torch.nn.functional.pad(tokens, (0, self.length - tokens.shape[1]))
-        return tokens if self.spellings == 1 else tokens.view(len(x), -1, self.length)
+        tokens = torch.zeros(len(x), self.length, dtype=torch.long)
+        for row, packed in zip(tokens, x.long().tolist(), strict=True):
+            said = self._written([atom for atom in packed if atom[0]], packed)
+            if not said or len(said) > self.length:
+                raise ValueError(f"a molecule of {len(said)} words, and {self.length} can be said")
+            row[: len(said)] = torch.tensor(said)
+        return tokens
 
     def read(self, tokens: Tensor) -> Tensor:
-        """(n, length) -> (n, N, N + 1) int8, without atoms where the tokens spell nothing."""
+        """(n, length) -> (n, N, N + 1) int8, without atoms where the tokens say no molecule."""
         most = self.vocabulary.most
         x = torch.zeros(len(tokens), most, most + 1, dtype=torch.int8)
-        with rdBase.BlockLogs():
-            for packed, said in zip(x, self.said(tokens), strict=True):
-                self._read(said, packed)
+        for packed, row in zip(x, tokens.tolist(), strict=True):
+            said = self._read(row)
+            if said is not None:
+                codes, bonds = said
+                packed[: len(codes), 0] = torch.tensor(codes)
+                for (i, j), order in bonds.items():
+                    packed[i, j + 1] = packed[j, i + 1] = order
         return x
 
     def said(self, tokens: Tensor) -> list[str]:
-        """As SMILES that RDKit reads, (n, length) -> n texts."""
-        rows = tokens.tolist()
-        ends = (row.index(0) if 0 in row else len(row) for row in rows)
-        return ["".join(self.words[k] for k in row[:n]) for row, n in zip(rows, ends, strict=True)]
+        """As words, (n, length) -> n texts."""
+        return [" ".join(self.words[k] for k in row if k) for row in tokens.tolist()]
 
-    def _written(self, x: Tensor) -> list[list[int]]:
-        mol = draft(x, self.vocabulary)
-        if mol is None:
-            raise ValueError("a molecule without atoms, or with a bond to none, has no spelling")
-        mol.UpdatePropertyCache(strict=False)
-        texts = [Chem.MolToSmiles(mol, canonical=False)]
-        for _ in range(self.spellings - 1):
-            texts.append(Chem.MolToSmiles(mol, canonical=False, doRandom=True))
-        return [self.tokens(text) for text in texts]
+    def _written(self, atoms: list[list[int]], packed: list[list[int]]) -> list[int]:
+        places = [k for k, atom in enumerate(packed) if atom[0]]
+        orders = self.vocabulary.orders
+        said: list[int] = []
+        for i, atom in enumerate(atoms):
+            bonds = [
+                (i - j, atom[places[j] + 1]) for j in reversed(range(i)) if atom[places[j] + 1]
+            ]
+            said.append(atom[0])
+            if bonds != [(1, 1)]:
+                said += [self._first + (back - 1) * orders + order - 1 for back, order in bonds]
+            if i and not bonds:
+                said.append(self._none)
+        return said
 
-    def tokens(self, smiles: str) -> list[int]:
-        """Of a kekulised SMILES.
-
-        Raises:
-            ValueError: a word that the language does not have.
-        """
-        found = []
-        for symbol, charge, label, organic, sign in _WORD.findall(smiles):
-            if symbol or organic:
-                found.append(self.vocabulary.codes.get((symbol or organic, _charge(charge)), 0))
-            elif label or sign.isdigit():
-                found.append(self._first.get(f"%{int(label or sign) + 9}", 0))
-            else:
-                found.append(self._first.get(sign, 0))
-        if 0 in found:
-            raise ValueError(f"'{smiles}' has words that molecules of this vocabulary do not have")
-        return found
-
-    def _read(self, said: str, x: Tensor) -> None:
-        mol = Chem.MolFromSmiles(said, sanitize=False) if said else None
-        if mol is None or mol.GetNumAtoms() > len(x):
-            return
-        for k, atom in enumerate(mol.GetAtoms()):
-            x[k, 0] = self.vocabulary.codes[atom.GetSymbol(), atom.GetFormalCharge()]
-        for bond in mol.GetBonds():
-            i, j, order = bond.GetBeginAtomIdx(), bond.GetEndAtomIdx(), int(bond.GetBondType())
-            x[i, j + 1] = x[j, i + 1] = order
-
-
-def _charge(sign: str) -> int:
-    """Of '', '+', '--', '+3'."""
-    if not sign:
-        return 0
-    digits = sign.lstrip("+-")
-    size = int(digits) if digits else len(sign)
-    return size if sign[0] == "+" else -size
+    def _read(self, row: list[int]) -> tuple[list[int], dict[tuple[int, int], int]] | None:
+        """Codes and bonds, (later atom, earlier atom) -> order; None if they make no sense."""
+        codes: list[int] = []
+        bonds: dict[tuple[int, int], int] = {}
+        named = True  # whether the last atom has said what bonds it has
+        for token in [*row, 0]:
+            last = len(codes) - 1
+            if token < self._none and not named:
+                bonds[last, last - 1] = 1
+            if not token:
+                return (codes, bonds) if codes else None
+            if token < self._none:
+                codes.append(token)
+                named = len(codes) == 1
+                if len(codes) > self.vocabulary.most:
+                    return None
+                continue
+            named = True
+            if token > self._none:
+                back, order = divmod(token - self._first, self.vocabulary.orders)
+                ends = last, last - back - 1
+                if ends[1] < 0 or ends in bonds:
+                    return None
+                bonds[ends] = order + 1
+        return None
