@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from otgan.conditions import Attribute, to_json
-from otgan.config import InputError
+from otgan.config import InputError, suggest
 from otgan.data import Samples
 from otgan.domain import Domain
 from otgan.geometry import Geometry, Lp
@@ -19,6 +19,7 @@ from otgan.networks import mlp
 from otgan.preprocess import Chart, Encoding
 from otgan.transport import exact
 from otgan_domains.materials.asking import asked
+from otgan_domains.materials.estimates import Estimator
 from otgan_domains.materials.formulas import amounts
 from otgan_domains.materials.fractions import Cumulative, WhitenedFractions
 from otgan_domains.materials.reading import Materials, materials_of
@@ -37,6 +38,7 @@ def materials(
     skip: bool = False,
     held_out: float = 0.2,
     cost: Cost = "encoding",
+    estimate: str | None = None,
     *,
     state: dict[str, Any] | None = None,
 ) -> Domain:
@@ -53,18 +55,25 @@ def materials(
         held_out: share of the formulas kept from training, if the data have no column `split`.
         cost: encoding, l2 between vectors that an autoencoder learns first; elmd, the
             element-mover's distance of fractions; l2, Mahalanobis between fractions.
+        estimate: a column whose value is estimated for every sample, by a few networks fitted to
+            the training data whenever they are opened; the lowest are shown first, as is right for
+            energies.
         state: of a finished run, in place of data.
     """
     training = testing = None
     if state is None:
         found = materials_of(data, formula, properties, skip)
         training, testing, state = _split(found, held_out)
+        if estimate is not None:
+            estimator = _estimator(estimate, state, training, testing)
+            found.said.append(f"estimates of {estimator.said()}")
+            state["estimator"] = estimator.to_state()
         for said in found.said:
             print(f"otgan: {said}", file=sys.stderr)
     elements = tuple(state["elements"])
     chart, geometry = _chart(cost, state, training)
     known = unpack(state["known"])
-    saver = Saver(elements, known, state["training"])
+    saver = Saver(elements, known, state["training"], _restored(state.get("estimator")))
     scoring = Scoring(elements, None if training is None else training.x)
     return Domain(
         geometry=geometry,
@@ -158,6 +167,30 @@ def _scores(scoring: Scoring, training: Tensor, x: Tensor, real: Tensor) -> dict
     there = len(made) > 0
     distance = exact(*map(ruler.encode, (made, real)), Lp(2)).item() if there else math.nan
     return {**scoring.scores(x, real), "W1 of whitened fractions": distance}
+
+
+def _estimator(name: str, state: dict[str, Any], training: Samples, testing: Samples) -> Estimator:
+    """Fitted to a column of numbers.
+
+    Raises:
+        InputError: no such column, or too few rows.
+    """
+    numbers = [a["name"] for a in state["attributes"] if not a["values"]]
+    if name not in numbers:
+        raise InputError(f"--estimate {name}: no column of numbers{suggest(name, numbers)}")
+    k = [a["name"] for a in state["attributes"]].index(name)
+    rows = []
+    for part in (training, testing):
+        assert part.y is not None
+        rows.append((part.points(), part.y[:, k]))
+    try:
+        return Estimator.learn(name, state["units"].get(name, ""), state["elements"], *rows)
+    except ValueError as error:
+        raise InputError(f"--estimate {name}: {error}") from None
+
+
+def _restored(state: dict[str, Any] | None) -> Estimator | None:
+    return None if state is None else Estimator.from_state(state)
 
 
 def _attribute(column: Any) -> Attribute:

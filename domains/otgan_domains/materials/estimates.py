@@ -40,7 +40,7 @@ class Estimator:
         elements: Sequence[str],
         train: tuple[Tensor, Tensor],
         held_out: tuple[Tensor, Tensor] | None = None,
-        steps: int = 3000,
+        steps: int | None = None,
         seed: int = 0,
     ) -> Estimator:
         """From amounts (n, elements) and values (n,).
