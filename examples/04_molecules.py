@@ -8,10 +8,11 @@ it better), a WGAN learns where in its coordinates they lie, and 64 new ones go 
 
 from pathlib import Path
 
-import otgan
 from otgan_domains.molecules import molecules
 from otgan_domains.molecules.packing import spell
 from otgan_domains.molecules.vocabulary import Vocabulary
+
+import otgan
 
 
 def main(

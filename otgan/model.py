@@ -57,7 +57,8 @@ class Model:
         several = [condition] if isinstance(condition, str | Mapping) else condition
         asked = None if several is None else [self._asked(one) for one in several]
         if keep is not None:
-            return torch.cat([self._kept(n, seed, y, keep) for y in asked or [None]])
+            every: Sequence[Tensor | None] = asked or [None]
+            return torch.cat([self._kept(n, seed, y, keep) for y in every])
         y = None if asked is None else torch.stack(asked).repeat_interleave(n, 0)
         points = self._generate(n if y is None else len(y), seed, y)
         return self.domain.chart.decode(points).cpu()

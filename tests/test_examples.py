@@ -51,3 +51,11 @@ def test_new_nodes_join_a_graph(tmp_path):
     grown = networkx.read_graphml(tmp_path / "grown.graphml")
     assert sum(new for _, new in grown.nodes(data="new")) == 4
     assert (tmp_path / "grown.png").exists()
+
+
+def test_new_materials_have_a_table_and_a_page(tmp_path):
+    example = importlib.import_module("examples.05_materials")
+    shares = example.main(steps=3, chart_steps=60, n=3, out=tmp_path)
+    assert 0 < shares["some element"] <= 1
+    assert len((tmp_path / "new-materials.csv").read_text().splitlines()) == 4
+    assert (tmp_path / "new-materials.png").exists()

@@ -9,7 +9,9 @@ from otgan_domains.molecules.spelling import Spelling
 from otgan_domains.molecules.vocabulary import Vocabulary
 from rdkit import Chem
 
+import otgan
 from otgan.geometry.base import flat
+from otgan.model import Model
 from otgan.networks.layers import Critic
 
 ATOMS = (("C", 0), ("O", 0), ("N", 0), ("N", 1), ("O", -1), ("Cl", 0), ("S", 0))
@@ -173,3 +175,43 @@ def test_a_layer_is_pygs_relational_convolution():
     h = torch.randn(1, 14, 6)
     ours = layer(h, bonds, torch.ones(1, 14, 1)) - h
     torch.testing.assert_close(ours[0], theirs(h[0], ends, kind))
+
+
+def test_a_run_in_learned_coordinates_needs_no_data_to_sample(tmp_path):
+    model = otgan.fit(
+        SMILES * 2 + ["CCO", "CCN", "CCC", "CCCl", "CCS"],
+        domain="otgan_domains.molecules:molecules",
+        held_out=0.3,
+        rare=0.0,
+        steps=2,
+        chart_steps=3,
+        batch_size=4,
+        condition=["logp"],
+        network={"width": 8},
+        out=tmp_path / "run",
+        quiet=True,
+    )
+    x = model.sample(5, seed=0, condition="0.1")
+    assert x.shape == (5, *model.spec["shape"]) and x.dtype == torch.int8
+    again = Model.load(tmp_path / "run")
+    assert torch.equal(again.sample(5, seed=0, condition="0.1"), x)
+    assert model.spec["config"]["chart_steps"] == 3
+    assert again.score(x, "0.1").shape == (5,)
+
+
+@pytest.mark.parametrize("name", ["graph", "mlp"])
+@pytest.mark.parametrize("condition", [[], ["logp"]])
+def test_one_hot_codes_are_a_chart_as_well(name, condition):
+    model = otgan.fit(
+        SMILES,
+        domain="otgan_domains.molecules:molecules",
+        chart="one-hot",
+        held_out=0.3,
+        rare=0.0,
+        steps=2,
+        batch_size=4,
+        condition=condition,
+        network={"name": name, "width": 8},
+        quiet=True,
+    )
+    assert model.sample(3).shape == (3, *model.spec["shape"])

@@ -135,7 +135,7 @@ class Encoding(Chart):
     @torch.no_grad()
     def decode(self, x: Tensor) -> Tensor:
         spelt = [self.decoder.spell(part, self.language.length) for part in x.split(_ROWS)]
-        return self.language.read(torch.cat(spelt)).to(x)
+        return self.language.read(torch.cat(spelt)).to(x.device)
 
     def fit(
         self,

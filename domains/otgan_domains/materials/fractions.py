@@ -7,11 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from otgan.preprocess import Chart, Method, Whitening
+from otgan.preprocess import Chart, Whitening
 from otgan_domains.materials.elements import SCALE
-
-LARGEST = 1000
-"""Most atoms of a reduced formula that fractions are turned into."""
 
 _EXACT, _NEAR = 1e-3, 0.02
 
@@ -21,16 +18,19 @@ def fractions(x: Tensor) -> Tensor:
     return x / x.sum(1, keepdim=True).clamp_min(1)
 
 
-def amounts(p: Tensor) -> Tensor:
+def amounts(p: Tensor, atoms: int = 1000) -> Tensor:
     """Whole amounts whose fractions are p or near p, (n, elements) -> (n, elements).
 
     The fewest atoms of which p is an exact share, so that this inverts `fractions`; else the fewest
-    whose shares are within .02 of p for each element; else as good as 1,000 atoms can be.
+    whose shares are within .02 of p for each element; else as good as so many atoms can be.
+
+    Args:
+        atoms: most of a formula.
     """
     p = p.clamp_min(0)
     p = p / p.sum(1, keepdim=True).clamp_min(1e-6)
     best, good = torch.zeros_like(p), torch.zeros(len(p), dtype=torch.int, device=p.device)
-    for total in range(1, LARGEST + 1):
+    for total in range(1, atoms + 1):
         whole = (total * p).round()
         off = (total * p - whole).abs().amax(1)
         now = torch.where(off <= _EXACT, 2, (off <= _NEAR * total).int())
@@ -38,7 +38,7 @@ def amounts(p: Tensor) -> Tensor:
         best[better], good[better] = whole[better], now[better]
         if (good == 2).all():
             break
-    return torch.where(good[:, None] > 0, best, (LARGEST * p).round())
+    return torch.where(good[:, None] > 0, best, (atoms * p).round())
 
 
 class Cumulative(Chart):
@@ -51,6 +51,7 @@ class Cumulative(Chart):
 
     Args:
         elements: names of the columns, along the scale.
+        atoms: most of a formula.
 
     References:
         Cameron Hargreaves, Matthew Dyer, Michael Gaultois, Vitaliy Kurlin, Matthew Rosseinsky,
@@ -66,8 +67,9 @@ class Cumulative(Chart):
 
     gaps: Tensor
 
-    def __init__(self, elements: Sequence[str]):
+    def __init__(self, elements: Sequence[str], atoms: int = 1000):
         super().__init__()
+        self.atoms = atoms
         places = torch.tensor([SCALE.index(element) for element in elements])
         self.register_buffer("gaps", places.diff().float())
 
@@ -80,7 +82,7 @@ class Cumulative(Chart):
 
     def decode(self, x: Tensor) -> Tensor:
         ends = torch.nn.functional.pad(x / self.gaps, (0, 1), value=1.0)
-        return amounts(ends.diff(dim=1, prepend=torch.zeros_like(ends[:, :1])))
+        return amounts(ends.diff(dim=1, prepend=torch.zeros_like(ends[:, :1])), self.atoms)
 
 
 class WhitenedFractions(Chart):
@@ -91,13 +93,15 @@ class WhitenedFractions(Chart):
 
     Args:
         elements: how many.
+        atoms: most of a formula.
     """
 
     unit = None
 
-    def __init__(self, elements: int, method: Method = "pca"):
+    def __init__(self, elements: int, atoms: int = 1000):
         super().__init__()
-        self.whitening = Whitening((elements - 1,), method)
+        self.atoms = atoms
+        self.whitening = Whitening((elements - 1,))
 
     def encoded_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         return tuple(self.whitening.shape)
@@ -113,4 +117,4 @@ class WhitenedFractions(Chart):
 
     def decode(self, x: Tensor) -> Tensor:
         p = self.whitening.decode(x)
-        return amounts(torch.cat([p, 1 - p.sum(1, keepdim=True)], 1))
+        return amounts(torch.cat([p, 1 - p.sum(1, keepdim=True)], 1), self.atoms)

@@ -59,8 +59,8 @@ class Saver:
         return *HEADER, f"{self.estimator.name}, estimate", "standard deviation"
 
     @cached_property
-    def amounts(self) -> Tensor:
-        """Of the known formulas, (m, elements)."""
+    def there(self) -> Tensor:
+        """Amounts of the known formulas, (m, elements)."""
         return points(self.known, self.elements)
 
     def save(
@@ -113,7 +113,7 @@ class Saver:
     def _nearest(self, samples: Tensor, formulas: Sequence[str]) -> list[tuple[str, float]]:
         """The known formula of least element-mover's distance that is not the same, of each."""
         chart = Cumulative(self.elements)
-        known = chart.encode(self.amounts)
+        known = chart.encode(self.there)
         found = []
         for x, names in zip(samples.split(500), _split(formulas, 500), strict=True):
             distances = torch.cdist(chart.encode(x), known, p=1)
@@ -126,7 +126,7 @@ class Saver:
 
     def show(self, samples: Tensor, path: Path, columns: int | None = None) -> None:
         """The page: samples beside the known formulas (`page.draw`)."""
-        draw(samples, self.amounts, self.elements, path, self.estimator)
+        draw(samples, self.there, self.elements, path, self.estimator)
 
 
 def left_out(rows: Sequence[tuple[int, str, str]]) -> dict[str, str]:

@@ -1,0 +1,88 @@
+"""Formulas for training and formulas held out, and what a run must know of both."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from otgan.conditions import Attribute, to_json
+from otgan.config import InputError
+from otgan.data import Samples
+from otgan_domains.materials.formulas import amounts
+from otgan_domains.materials.reading import Materials
+from otgan_domains.materials.representation import points, vocabulary
+from otgan_domains.materials.saving import pack
+from otgan_domains.table.columns import Column
+
+
+def divided(known: Materials, share: float) -> tuple[Samples, Samples, dict[str, Any]]:
+    """Training and held-out samples, a formula on one side only, and all that a run must know.
+
+    Args:
+        share: of the formulas to hold out, where the file does not say which.
+
+    Raises:
+        InputError: a share outside (0, 1), a single formula, a column without variance in training.
+    """
+    known, aside, elements = _spoken(known, _aside(known, share))
+    x = points(known.formulas, elements)
+    several, seen = (x > 0).sum(1), ~aside.numpy()
+    attributes = [_attribute(c.rows(seen)) for c in known.columns]
+    columns = [torch.from_numpy(c.values) for c in known.columns]
+    if len(classes := several.unique().tolist()) > 1:
+        attributes.append(Attribute("elements", tuple(map(str, classes))))
+        columns.append(torch.searchsorted(torch.tensor(classes), several).double())
+    y = torch.stack(columns, 1).float() if columns else None
+    training, testing = (
+        Samples(x[part], None if y is None else y[part]) for part in (~aside, aside)
+    )
+    texts = [list(dict.fromkeys(known.rows(part).formulas)) for part in (seen, aside.numpy())]
+    state = {
+        "elements": list(elements),
+        "counts": x.unique().long().tolist()[1:],
+        "most": int(several.max()),
+        "atoms": int(x.sum(1).max()),
+        "attributes": to_json(attributes),
+        "units": {c.name: c.unit for c in known.columns if c.unit},
+        "known": pack([*texts[0], *texts[1]]),
+        "training": len(texts[0]),
+        "left_out": known.left_out,
+        "said": known.said,
+    }
+    return training, testing, state
+
+
+def _aside(known: Materials, share: float) -> Tensor:
+    """Which rows are held out, (n,) bool: as the file says, or a share of the formulas."""
+    if not 0 < share < 1:
+        raise InputError(f"--held-out is a share between 0 and 1, got {share}")
+    if known.held_out is not None:
+        return torch.from_numpy(known.held_out)
+    distinct = list(dict.fromkeys(known.formulas))
+    if len(distinct) < 2:
+        raise InputError(f"{len(distinct)} formula is not enough to train on and hold out from")
+    order = torch.randperm(len(distinct), generator=torch.Generator().manual_seed(0)).tolist()
+    held = {distinct[k] for k in order[: max(1, round(share * len(distinct)))]}
+    return torch.tensor([text in held for text in known.formulas])
+
+
+def _spoken(known: Materials, aside: Tensor) -> tuple[Materials, Tensor, tuple[str, ...]]:
+    """Without held-out formulas of an element that training does not know; and the elements."""
+    pairs = zip(known.formulas, aside.tolist(), strict=True)
+    elements = vocabulary([text for text, is_aside in pairs if not is_aside])
+    strange = torch.tensor([not set(amounts(text)) <= set(elements) for text in known.formulas])
+    if strange.any():
+        known.said.append(
+            f"{int(strange.sum())} held-out rows have an element that no training formula has, and "
+            "are dropped"
+        )
+        known = known.rows(~strange.numpy())
+    return known, aside[~strange], elements
+
+
+def _attribute(column: Column) -> Attribute:
+    if column.classes:
+        return Attribute(column.name, column.classes)
+    return Attribute.number(column.name, torch.from_numpy(column.values))
