@@ -63,9 +63,9 @@ def materials(
         found = materials_of(data, formula, properties, skip)
         training, testing, state = divided(found, held_out)
         if estimate is not None:
-            estimator = learned(estimate, state, training, testing)
-            found.said.append(f"estimates of {estimator.said()}")
-            state["estimator"] = estimator.to_state()
+            fitted = learned(estimate, state, training, testing)
+            found.said.append(f"estimates of {fitted.said()}")
+            state["estimator"] = fitted.to_state()
         for said in found.said:
             print(f"otgan: {said}", file=sys.stderr)
     elements = tuple(state["elements"])

@@ -88,12 +88,12 @@ def best(
     chosen = x[kept]
     if estimator is None:
         value = deviation = chance = torch.full((len(kept),), math.nan)
-        order = range(len(kept))
+        order = list(range(len(kept)))
     else:
         (value, deviation), chance = estimator(chosen), estimator.at_most(chosen)
         order = (value + deviation).argsort().tolist()
     cells = chemistry(chosen, names)
     return [
         Candidate(kept[k], cells[k][0], value[k].item(), deviation[k].item(), chance[k].item())
-        for k in list(order)[:n]
+        for k in order[:n]
     ]

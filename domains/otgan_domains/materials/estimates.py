@@ -115,12 +115,13 @@ def learned(name: str, state: Mapping[str, Any], train: Samples, held_out: Sampl
     numbers = [attribute["name"] for attribute in state["attributes"] if not attribute["values"]]
     if name not in numbers:
         raise InputError(f"--estimate {name}: no column of numbers{suggest(name, numbers)}")
-    k, rows = columns.index(name), []
-    for part in (train, held_out):
-        assert part.y is not None
-        rows.append((part.points(), part.y[:, k]))
+    assert train.y is not None and held_out.y is not None
+    k = columns.index(name)
+    rows, aside = (
+        (part.points(), y[:, k]) for part, y in ((train, train.y), (held_out, held_out.y))
+    )
     try:
-        return Estimator.learn(name, state["units"].get(name, ""), state["elements"], *rows)
+        return Estimator.learn(name, state["units"].get(name, ""), state["elements"], rows, aside)
     except ValueError as error:
         raise InputError(f"--estimate {name}: {error}") from None
 

@@ -102,8 +102,9 @@ def draw(domain: Domain, steps: Sequence[Step], path: Path) -> None:
         colour = _colour(step)
         axes.plot((step.begin, step.end), (height, height), color=colour, linewidth=3)
         face = colour if step.known else "white"
-        bar = {} if step.deviation is None else {"yerr": step.deviation, "elinewidth": 0.7}
-        axes.errorbar(at, height, **bar, fmt="o", color=colour, markerfacecolor=face, markersize=7)
+        axes.plot(at, height, "o", color=colour, markerfacecolor=face, markersize=7)
+        if step.deviation is not None:
+            axes.errorbar(at, height, step.deviation, color=colour, elinewidth=0.7, zorder=0)
         axes.annotate(
             step.formula, (at, height), (0, 9), textcoords="offset points", rotation=60, fontsize=8
         )
