@@ -104,7 +104,13 @@ def find(name: str) -> Factory:
             raise InputError(
                 f"unknown domain '{name}'{suggest(name, points)}; your own is module:function"
             )
-        return points[name].load()
+        try:
+            return points[name].load()
+        except ModuleNotFoundError as error:
+            raise InputError(
+                f"the domain '{name}' needs '{error.name}', which is not installed: pip install "
+                f"'otgan[{name}]', or what its own documentation says"
+            ) from None
     return named_function(name, "domain")
 
 

@@ -19,11 +19,14 @@ from otgan_domains.molecules.evaluation import scores
 from otgan_domains.molecules.flags import shares
 from otgan_domains.molecules.known import Known
 from otgan_domains.molecules.onehot import OneHot, geometry
+from otgan_domains.molecules.packing import spell
 from otgan_domains.molecules.parsing import PROPERTIES
 from otgan_domains.molecules.reading import read
 from otgan_domains.molecules.saving import Saver
 from otgan_domains.molecules.spread import spread
 from otgan_domains.molecules.vocabulary import Vocabulary
+
+__all__ = ["Vocabulary", "molecules", "spell"]
 
 
 def molecules(

@@ -29,31 +29,35 @@ def corrections(vocabulary: Vocabulary) -> Mapping[str, Callable[[Tensor], Tenso
 def respect_valence(x: Tensor, vocabulary: Vocabulary) -> Tensor:
     """Lowers orders of bonds until no atom has more than RDKit allows, (N, N + 1).
 
-    Of an atom with too many, the bond of the highest order goes down by one, of those the one
-    whose other end has most; single bonds go last. Bonds that end at no atom are dropped first.
+    Of an atom with too many, the bond of the highest order goes down by one, of several the one
+    whose other end has most. Bonds that end at no atom are dropped first.
     """
-    x = x.clone()
-    here = x[:, 0] > 0
-    x[:, 1:] *= here[:, None] & here
-    places = here.nonzero()[:, 0]
-    while (place := _overfull(x, vocabulary)) is not None:
-        i = places[place]
-        orders = x[i, 1:].int()
-        j = (orders * 1000 + x[:, 1:].sum(1) * (orders > 0)).argmax()
-        x[i, j + 1] -= 1
-        x[j, i + 1] -= 1
-    return x
+    packed = np.array(x)
+    here = packed[:, 0] > 0
+    orders = packed[:, 1:]
+    orders *= np.outer(here, here)
+    lowered: set[int] = {-1}
+    while lowered:
+        lowered = set()
+        for i in _overfull(packed, vocabulary):
+            if i not in lowered and orders[i].any():  # it may have few enough by now
+                j = int(np.lexsort((orders.sum(1), orders[i]))[-1])
+                orders[i, j] -= 1
+                orders[j, i] -= 1
+                lowered |= {i, j}
+    return torch.from_numpy(packed)
 
 
-def _overfull(x: Tensor, vocabulary: Vocabulary) -> int | None:
-    """The first atom with more bonds than it can have, counted among those that are there."""
-    mol = draft(x, vocabulary)
+def _overfull(packed: np.ndarray, vocabulary: Vocabulary) -> list[int]:
+    """Places of atoms with more bonds than they can have."""
+    mol = draft(packed, vocabulary)
     if mol is None:
-        return None
+        return []
     with rdBase.BlockLogs():
         problems = Chem.DetectChemistryProblems(mol)
+    places = packed[:, 0].nonzero()[0]
     wrong = [p.GetAtomIdx() for p in problems if p.GetType() == "AtomValenceException"]
-    return wrong[0] if wrong else None
+    return [int(places[k]) for k in wrong]
 
 
 def largest_fragment(x: Tensor) -> Tensor:

@@ -76,12 +76,11 @@ def build(rows: Rows, properties: Sequence[str] | None, largest: int, rare: floa
             f"--largest is a number of atoms from 2 to 250 and --rare a share below 1, got "
             f"{largest} and {rare:g}"
         )
-    parsed, columns = _columns(
-        rows, list(dict.fromkeys(ALWAYS if properties is None else properties))
-    )
+    names = list(dict.fromkeys(ALWAYS if properties is None else properties))
+    parsed, columns = _columns(rows, names)
     why = _why(parsed, columns, largest, rare)
-    kept = np.flatnonzero(why == "")
     dropped = parsed.dropped | {int(parsed.row[k]): why[k] for k in np.flatnonzero(why != "")}
+    kept = np.flatnonzero(why == "")
     if not len(kept):
         first = min(dropped)
         raise InputError(
@@ -89,10 +88,11 @@ def build(rows: Rows, properties: Sequence[str] | None, largest: int, rare: floa
             f"the first, '{rows.texts[first].strip()[:40]}', as {dropped[first]}"
         )
     columns = {name: values[kept] for name, values in columns.items()}
-    for name, values in columns.items():
-        if properties is not None and not values.varies:
-            raise InputError(f"--properties {name} is the same for all molecules: leave it out")
+    if constant := [n for n, values in columns.items() if properties and not values.varies]:
+        raise InputError(f"--properties {constant[0]} is the same for all molecules: leave it out")
     vocabulary = _vocabulary(parsed, kept)
+    if vocabulary.most < 2:
+        raise InputError(f"'{rows.name}' has no molecule with a bond: give larger ones")
     packed = _pack(parsed, kept, vocabulary)
     return Dataset(rows, vocabulary, packed, parsed.smiles[kept], columns, dropped)
 
@@ -123,8 +123,8 @@ def _why(parsed: Parsed, columns: Mapping[str, Column], largest: int, rare: floa
     has = np.zeros((len(parsed.row), len(parsed.kinds)), bool)
     has[np.repeat(np.arange(len(parsed.row)), parsed.sizes), parsed.atoms] = True
     left = np.flatnonzero(why == "")
-    unusual = has[left].sum(0) < rare * len(left)
-    drop(has[:, unusual].any(1), "with a rare atom type")
+    unusual = np.flatnonzero(has[left].sum(0) < rare * len(left))
+    drop(np.any(has[:, unusual], 1), "with a rare atom type")
     for name, values in columns.items():
         drop(values.missing, f"without a value of {name}")
     left = np.flatnonzero(why == "")

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from otgan.conditions import Condition
 from otgan.networks import mlp
 from otgan.networks.layers import Critic, Generator
 from otgan_domains.molecules.vocabulary import Vocabulary
@@ -31,9 +32,14 @@ class Codes(nn.Module):
 
 
 def mlp_on_codes(
-    vocabulary: Vocabulary, shape: tuple[int, ...], bounds: None = None, **options: Any
+    vocabulary: Vocabulary,
+    shape: tuple[int, ...],
+    bounds: None = None,
+    *,
+    condition: Condition | None = None,
+    **options: Any,
 ) -> tuple[Generator, Critic]:
     """`otgan.networks.mlp` on vectors (n, length), its generator ending in `Codes`."""
-    generator, critic = mlp((vocabulary.length,), **options)
+    generator, critic = mlp((vocabulary.length,), condition=condition, **options)
     generator.append(Codes(vocabulary))
     return generator, critic

@@ -37,7 +37,7 @@ def pack(mol: Chem.Mol, vocabulary: Vocabulary) -> Tensor:
     return torch.from_numpy(x)
 
 
-def draft(x: Tensor, vocabulary: Vocabulary) -> Chem.Mol | None:
+def draft(x: Tensor | np.ndarray, vocabulary: Vocabulary) -> Chem.Mol | None:
     """Atoms and bonds of a packed molecule, unchecked; None if it has no atoms, or a bond that
     ends at none."""
     codes, orders = np.asarray(x[:, 0], int), np.asarray(x[:, 1:], int)

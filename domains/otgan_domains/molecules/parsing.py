@@ -1,6 +1,6 @@
 """Molecules read by RDKit: what is kept of one, and why others are dropped.
 
-Also the program of the processes that read many (`python parsing.py smiles logp qed`): it imports
+Also the program of the processes that read many (`python parsing.py 10 smiles logp`): it imports
 RDKit alone and starts in a fifth of a second. A row of JSON comes in, a row of JSON goes out.
 """
 
@@ -14,9 +14,6 @@ from typing import Any
 
 from rdkit import Chem, rdBase
 from rdkit.Chem import rdMolDescriptors
-
-SECONDS = 10
-"""Time for one molecule; RDKit cannot be interrupted, so the process ends with it."""
 
 LONGEST = 2000
 """Characters of a SMILES: some 800 heavy atoms."""
@@ -128,18 +125,23 @@ def parse(text: str, kind: str, properties: Sequence[str]) -> list[Any]:
     return [smiles, atoms, bonds, [float(PROPERTIES[name](mol)) for name in properties]]
 
 
-def main(kind: str, *properties: str) -> None:
-    """Rows of texts on stdin, and for each a row of results, or of the reason why it has none."""
+def main(seconds: str, kind: str, *properties: str) -> None:
+    """Rows of texts on stdin, and for each, after a first row that says that the process has
+    started, a row of what `parse` gives, or of the reason why it gives nothing.
+
+    A row that takes more seconds ends the process, since RDKit cannot be interrupted.
+    """
     rdBase.DisableLog("rdApp.*")
+    print("started", flush=True)
     timer = getattr(signal, "setitimer", None)
     for row in sys.stdin:
         if timer:
-            timer(signal.ITIMER_REAL, SECONDS)
+            timer(signal.ITIMER_REAL, float(seconds))
         try:
             found: list[Any] | str = parse(json.loads(row), kind, properties)
         except Unpackable as error:
             found = str(error)
-        except (ValueError, RuntimeError, MemoryError):  # of RDKit, where sanitising finds no fault
+        except Exception:  # what RDKit's own steps raise shares no base class
             found = "unparsable"
         print(json.dumps(found), flush=True)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw
 from rdkit import Chem
 from rdkit.Chem import Draw, rdDepictor
 from torch import Tensor
@@ -122,14 +122,22 @@ class Saver:
 
 
 def _grid(flagged: Flagged, columns: int) -> Image.Image:
-    n = min(len(flagged.mols), DRAWN)
+    words = [flagged.words(k) for k in range(min(len(flagged.mols), DRAWN))]
     picture = Draw.MolsToGridImage(
-        [mol or Chem.Mol() for mol in flagged.mols[:n]],
+        [mol or Chem.Mol() for mol in flagged.mols[: len(words)]],
         molsPerRow=columns,
         subImgSize=(SIDE, SIDE),
-        legends=["" if (words := flagged.words(k)) == "new" else words for k in range(n)],
-    )
-    return picture.convert("RGB")
+        legends=["" if said == "new" else said for said in words],
+        drawMolsSameScale=False,
+        fixedBondLength=24,
+        legendFontSize=14,
+    ).convert("RGB")
+    pen = ImageDraw.Draw(picture)
+    for k, said in enumerate(words):
+        if said == "invalid":  # RDKit leaves the cell of an empty molecule empty
+            centre = ((k % columns + 0.5) * SIDE, (k // columns + 0.5) * SIDE)
+            pen.text(centre, said, fill="grey", anchor="mm", font_size=14)
+    return picture
 
 
 def _below(upper: Image.Image, lower: Image.Image) -> Image.Image:
