@@ -9,6 +9,7 @@ import pytest
 import torch
 from conftest import PIXELS, QUICK
 from duel import game
+from lightning_fabric import Fabric
 from torch import nn
 from torch.nn.functional import interpolate
 
@@ -64,6 +65,17 @@ def test_two_steps_under_a_slope_penalty_at_any_size(make, shape, condition):
     assert done.critic(x, y).shape == (2,)
     parts = (done.generator, done.critic)
     assert all(weight.isfinite().all() for part in parts for weight in part.parameters())
+
+
+@pytest.mark.parametrize("make", NETWORKS)
+def test_two_steps_in_mixed_precision(make):
+    networks = built(
+        make, (1, 8, 8), condition=LABEL, **({"phases": (1, 2)} if make is progan else {})
+    )
+    fabric = Fabric(accelerator="cpu", devices=1, precision="bf16-mixed")
+    done = game(Lp(2), SlopePenalty("one"), networks=networks, fabric=fabric, steps=3)
+    for record in train(done, endless((1, 8, 8), LABEL), lambda n: torch.randn(n, 8)):
+        assert record.critic_loss.isfinite() and record.generator_loss.isfinite()
 
 
 @pytest.mark.slow

@@ -72,7 +72,8 @@ class Smooth(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(n, c, *any) -> (n, c, *size)."""
         smaller = self.size[0] < x.shape[2]
-        return interpolate(x, size=self.size, mode="bilinear", antialias=smaller)
+        wide = x.to(torch.promote_types(x.dtype, torch.float32))  # none for bfloat16 on processors
+        return interpolate(wide, size=self.size, mode="bilinear", antialias=smaller).to(x.dtype)
 
 
 class SumPool(nn.Module):
