@@ -49,7 +49,9 @@ def coordinates(kind: Coordinates, vocabulary: Vocabulary, p: float) -> dict[str
     encoder = partial(GraphEncoder, vocabulary)
     return {
         "geometry": Lp(p),
-        "chart": Encoding(Spelling(vocabulary), encoder, noise=1.0, dropout=0.0, batch_size=128),
+        "chart": Encoding(
+            Spelling(vocabulary), encoder, noise=1.0, dropout=0.0, steps=2000, batch_size=128
+        ),
         "networks": {"mlp": mlp},
         "presets": {"*": LATENT},
     }
