@@ -129,7 +129,7 @@ class Bench:
         values = values[torch.randint(len(values), (task.n,), generator=draw)]
 
         def estimated(wanted):
-            conditions = [f"{estimator.name}={value:.6g}" for value in wanted.tolist()]
+            conditions = [f"{estimator.name}={value!r}" for value in wanted.tolist()]
             x = model.sample(1, task.seed, conditions)
             some = (x.round() > 0).any(1)
             return estimator(x[some])[0], wanted[some]
