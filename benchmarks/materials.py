@@ -1,7 +1,7 @@
 """Generated formulas beside real ones and beside simpler ways to propose them.
 
-    python benchmarks/materials.py DATA [--seeds 0 1 2] [--minutes M | --steps N] [--run RUN ...]
-        [--n N] [--rivals] [--json FILE]
+    python benchmarks/materials.py DATA [--seeds 0 1 2] [--minutes M | --steps N --chart-steps N]
+        [--run RUN ...] [--n N] [--rivals] [--json FILE]
     python benchmarks/materials.py DATA --condition COLUMN ...
 
 DATA is what `otgan train materials --data` reads. Without --run a model is trained for every seed;
@@ -77,7 +77,7 @@ class Bench:
     @cache  # noqa: B019, one bench a process
     def model(self, seed):
         settings = {"seed": seed, "quiet": True}
-        for name in ("minutes", "steps", "condition"):
+        for name in ("minutes", "steps", "chart_steps", "condition"):
             if (value := getattr(self.arguments, name)) is not None:
                 settings[name] = [value] if name == "condition" else value
         return otgan.fit(self.arguments.data, "materials", **settings)
@@ -171,6 +171,7 @@ if __name__ == "__main__":
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--minutes", type=float)
     parser.add_argument("--steps", type=int)
+    parser.add_argument("--chart-steps", type=int)
     parser.add_argument("--run", type=Path, nargs="+", default=[])
     parser.add_argument("--n", type=int, default=10_000)
     parser.add_argument("--rivals", action="store_true")

@@ -19,6 +19,7 @@ from otgan.preprocess import Chart, Encoding
 from otgan.transport import exact
 from otgan_domains.materials.asking import asked
 from otgan_domains.materials.dividing import divided
+from otgan_domains.materials.estimates import Estimator, learned
 from otgan_domains.materials.fractions import Cumulative, WhitenedFractions
 from otgan_domains.materials.reading import materials_of
 from otgan_domains.materials.saving import Saver, left_out, unpack
@@ -49,6 +50,7 @@ def materials(
     skip: bool = False,
     held_out: float = 0.2,
     cost: Cost = "encoding",
+    estimate: str | None = None,
     *,
     state: dict[str, Any] | None = None,
 ) -> Domain:
@@ -65,19 +67,27 @@ def materials(
         held_out: share of the formulas kept from training, if the data have no column `split`.
         cost: encoding, l2 between vectors that an autoencoder learns first; elmd, the
             element-mover's distance of fractions; l2, Mahalanobis between fractions.
+        estimate: a column whose value is estimated for every sample, by a few networks fitted to
+            the training data whenever they are opened; the lowest are shown first, as is right for
+            energies.
         state: of a finished run, in place of data.
     """
     training = testing = None
     if state is None:
         found = materials_of(data, formula, properties, skip)
         training, testing, state = divided(found, held_out)
+        if estimate is not None:
+            fitted = learned(estimate, state, training, testing)
+            found.said.append(f"estimates of {fitted.said()}")
+            state["estimator"] = fitted.to_state()
         for said in found.said:
             print(f"otgan: {said}", file=sys.stderr)
     elements = tuple(state["elements"])
     chart, geometry = _chart(cost, state, training)
     batch = BATCH if training is None else min(BATCH, max(2, len(training) // 3))
     known = unpack(state["known"])
-    saver = Saver(elements, known, state["training"])
+    estimator = Estimator.from_state(given) if (given := state.get("estimator")) else None
+    saver = Saver(elements, known, state["training"], estimator)
     scoring = Scoring(elements, None if training is None else training.x)
     return Domain(
         geometry=geometry,

@@ -28,10 +28,10 @@ def chemistry(x: Tensor, names: Sequence[str]) -> list[tuple[str, str, str, str]
     or alloy. Elements alone have states 0, and pass.
 
     Example:
-        >>> chemistry(torch.tensor([[3.0, 4.0, 0.0], [1.0, 0.0, 1.0]]), ["Fe", "O", "Zn"])
+        >>> chemistry(torch.tensor([[3.0, 4.0, 0.0], [0.0, 0.0, 1.0]]), ["Fe", "O", "Cu"])
         ... # doctest: +NORMALIZE_WHITESPACE
         [('Fe2+, 2 Fe3+, 4 O2-', 'mixed valence', 'mixed valence', 'no'),
-         ('', 'no', 'no', 'yes')]
+         ('Cu0', 'yes', 'yes', 'yes')]
     """
     return [_cells(one) if one else ("", "no", "no", "no") for one in counted(x, names)]
 
@@ -88,12 +88,12 @@ def best(
     chosen = x[kept]
     if estimator is None:
         value = deviation = chance = torch.full((len(kept),), math.nan)
-        order = range(len(kept))
+        order = list(range(len(kept)))
     else:
         (value, deviation), chance = estimator(chosen), estimator.at_most(chosen)
         order = (value + deviation).argsort().tolist()
     cells = chemistry(chosen, names)
     return [
         Candidate(kept[k], cells[k][0], value[k].item(), deviation[k].item(), chance[k].item())
-        for k in list(order)[:n]
+        for k in order[:n]
     ]

@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from otgan.config import InputError, suggest
+from otgan.data import Samples
 from otgan_domains.materials.fractions import fractions
 from otgan_domains.materials.magpie import Magpie
 from otgan_domains.materials.regression import Ensemble, Errors, fit
@@ -40,7 +42,7 @@ class Estimator:
         elements: Sequence[str],
         train: tuple[Tensor, Tensor],
         held_out: tuple[Tensor, Tensor] | None = None,
-        steps: int = 3000,
+        steps: int | None = None,
         seed: int = 0,
     ) -> Estimator:
         """From amounts (n, elements) and values (n,).
@@ -98,6 +100,30 @@ class Estimator:
             f"median as a guess by {e.mae_of_median:.3g}; {e.within[0]:.0%} within one and "
             f"{e.within[1]:.0%} within two standard deviations"
         )
+
+
+def learned(name: str, state: Mapping[str, Any], train: Samples, held_out: Samples) -> Estimator:
+    """An estimator of a column of the data.
+
+    Args:
+        state: of the domain, with its attributes, units and elements.
+
+    Raises:
+        InputError: no such column of numbers, or too few rows.
+    """
+    columns = [attribute["name"] for attribute in state["attributes"]]
+    numbers = [attribute["name"] for attribute in state["attributes"] if not attribute["values"]]
+    if name not in numbers:
+        raise InputError(f"--estimate {name}: no column of numbers{suggest(name, numbers)}")
+    assert train.y is not None and held_out.y is not None
+    k = columns.index(name)
+    rows, aside = (
+        (part.points(), y[:, k]) for part, y in ((train, train.y), (held_out, held_out.y))
+    )
+    try:
+        return Estimator.learn(name, state["units"].get(name, ""), state["elements"], rows, aside)
+    except ValueError as error:
+        raise InputError(f"--estimate {name}: {error}") from None
 
 
 def features(x: Tensor, elements: Sequence[str]) -> Tensor:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Hashable, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from itertools import combinations
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -90,7 +91,7 @@ def along(formulas: Sequence[Counts]) -> Tensor:
     return (x / x.sum(1, keepdim=True)).cumsum(1)[:, :-1]
 
 
-def variation(a: Counter[Hashable], b: Counter[Hashable]) -> float:
+def variation(a: Counter[Any], b: Counter[Any]) -> float:
     """Total variation between two frequencies: half of the sum of absolute differences.
 
     Example:

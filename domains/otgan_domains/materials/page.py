@@ -42,7 +42,7 @@ def draw(
     """
     from matplotlib.figure import Figure
 
-    figure = Figure((14, 10), layout="constrained")
+    figure: Any = Figure((14, 10), layout="constrained")
     upper, lower = figure.subfigures(2, height_ratios=(1, 1.9))
     some = real[:: max(1, len(real) // _ROWS)]
     _tables(upper, made, some, elements)

@@ -47,7 +47,7 @@ def heat(
     from matplotlib.patches import Rectangle
 
     norm = (LogNorm if logarithmic else Normalize)(*limits, clip=True)
-    scale = ScalarMappable(norm, matplotlib.colormaps[colours])
+    scale: Any = ScalarMappable(norm, matplotlib.colormaps[colours])
     for symbol, (row, column) in places().items():
         value = values.get(symbol)
         colour = (0.94, 0.94, 0.94, 1.0) if value is None else scale.to_rgba(value)

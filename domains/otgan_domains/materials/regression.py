@@ -117,14 +117,18 @@ class Ensemble(nn.Module):
         return found
 
 
-def fit(features: Tensor, y: Tensor, steps: int = 3000, seed: int = 0) -> Ensemble:
+def fit(features: Tensor, y: Tensor, steps: int | None = None, seed: int = 0) -> Ensemble:
     """An ensemble for rows of features (n, inputs) and a property (n,).
+
+    Args:
+        steps: of the optimiser; by default 300 and one for every two rows, at most 3,000.
 
     Raises:
         ValueError: fewer than 50 rows, a constant property.
     """
     if len(y) < LEAST or y.min() == y.max():
         raise ValueError(f"{len(y)} rows with different values are too few: {LEAST} are needed")
+    steps = steps or min(3000, 300 + len(y) // 2)
     with seeded(seed, torch.device("cpu")), torch.enable_grad():
         ensemble = Ensemble(features.shape[1])
         order = torch.randperm(len(y))

@@ -64,7 +64,7 @@ def substitution(train: Sequence[Counts], seed: int = 0, reach: float = REACH) -
     odds = odds.cumsum(1) / odds.sum(1, keepdims=True)
     row = dict(zip(there, odds, strict=True))
     while True:
-        rest = dict(train[draw.integers(len(train))])
+        rest = dict(train[int(draw.integers(len(train)))])
         old = list(rest)[draw.integers(len(rest))]
         new = there[np.searchsorted(row[old], draw.random())]
         if new not in rest:
@@ -92,7 +92,7 @@ def independent(train: Sequence[Counts], seed: int = 0) -> Iterator[Counts]:
     frequency = np.array([len(there) for there in several], float)
     frequency /= frequency.sum()
     while True:
-        size = len(train[draw.integers(len(train))])
+        size = len(train[int(draw.integers(len(train)))])
         chosen = draw.choice(len(several), size, replace=False, p=frequency)
         symbols = [names[k] for k in chosen]
         yield counts({s: amounts[s][draw.integers(len(amounts[s]))] for s in symbols})

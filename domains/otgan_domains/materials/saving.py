@@ -16,6 +16,7 @@ from torch import Tensor
 from otgan.config import InputError, suggest
 from otgan.report.files import replacing, save_array
 from otgan_domains.materials.candidates import CHEMISTRY, chemistry
+from otgan_domains.materials.estimates import Estimator
 from otgan_domains.materials.fractions import Cumulative
 from otgan_domains.materials.page import draw
 from otgan_domains.materials.representation import points, texts
@@ -36,11 +37,31 @@ class Saver:
         elements: names of the columns.
         known: formulas of the data, those for training first.
         training: how many of them those are.
+        estimator: of a property, for two more columns.
     """
 
-    def __init__(self, elements: Sequence[str], known: Sequence[str], training: int):
+    def __init__(
+        self,
+        elements: Sequence[str],
+        known: Sequence[str],
+        training: int,
+        estimator: Estimator | None = None,
+    ):
         self.elements, self.known, self.training = tuple(elements), list(known), training
+        self.estimator = estimator
         self.number = {text: k for k, text in enumerate(self.known)}
+
+    @property
+    def header(self) -> tuple[str, ...]:
+        """Of the columns of `rows`."""
+        if self.estimator is None:
+            return HEADER
+        return *HEADER, f"{self.estimator.name}, estimate", "standard deviation"
+
+    @cached_property
+    def there(self) -> Tensor:
+        """Amounts of the known formulas, (m, elements)."""
+        return points(self.known, self.elements)
 
     def save(
         self, samples: Tensor, path: Path, columns: int | None = None, values: Tensor | None = None
@@ -56,14 +77,15 @@ class Saver:
             self.show(samples, path, columns)
         elif path.suffix == ".csv":
             with replacing(path) as part, part.open("w", newline="") as file:
-                csv.writer(file).writerows([HEADER, *self.rows(samples, values)])
+                csv.writer(file).writerows([self.header, *self.rows(samples, values)])
         else:
             save_array(samples, path)
 
     def rows(self, samples: Tensor, values: Tensor | None = None) -> Iterable[Sequence[str | int]]:
         """A row a sample: reduced formula, numbers of elements and atoms, whether it is known (from
         training, held out, no), whether an earlier row has it, the nearest known formula that is
-        another one and its element-mover's distance, `candidates.chemistry`, the critic's value."""
+        another one and its element-mover's distance, `candidates.chemistry`, the critic's value,
+        the estimate and its standard deviation."""
         formulas, seen = texts(samples, self.elements), set[str]()
         parts = zip(
             formulas,
@@ -71,15 +93,22 @@ class Saver:
             self._nearest(samples, formulas),
             chemistry(samples, self.elements),
             [""] * len(samples) if values is None else [f"{v:.4g}" for v in values.tolist()],
+            self._estimates(samples),
             strict=True,
         )
-        for text, x, (other, distance), cells, value in parts:
+        for text, x, (other, distance), cells, value, estimates in parts:
             place = self.number.get(text, -1)
             known = "no" if place < 0 else "training" if place < self.training else "held out"
             again = "yes" if text in seen else "no"
             seen.add(text)
             counts = int((x > 0).sum()), int(x.sum())
-            yield text, *counts, known, again, other, f"{distance:.4g}", *cells, value
+            yield text, *counts, known, again, other, f"{distance:.4g}", *cells, value, *estimates
+
+    def _estimates(self, samples: Tensor) -> list[tuple[str, ...]]:
+        if self.estimator is None:
+            return [()] * len(samples)
+        both = zip(*self.estimator(samples), (samples > 0).any(1), strict=True)
+        return [(f"{v:.4g}", f"{d:.2g}") if some else ("", "") for v, d, some in both]
 
     def _nearest(self, samples: Tensor, formulas: Sequence[str]) -> list[tuple[str, float]]:
         """The known formula of least element-mover's distance that is not the same, of each."""
@@ -96,13 +125,8 @@ class Saver:
         return found
 
     def show(self, samples: Tensor, path: Path, columns: int | None = None) -> None:
-        """The page: elements, sizes, what smact lets pass, candidates (`page.draw`)."""
-        draw(samples, self.there, self.elements, path)
-
-    @cached_property
-    def there(self) -> Tensor:
-        """Amounts of the known formulas, (n, elements)."""
-        return points(self.known, self.elements)
+        """The page: samples beside the known formulas (`page.draw`)."""
+        draw(samples, self.there, self.elements, path, self.estimator)
 
 
 def left_out(rows: Sequence[tuple[int, str, str]]) -> dict[str, str]:

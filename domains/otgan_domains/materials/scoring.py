@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 
 import torch
 from torch import Tensor
@@ -59,12 +59,10 @@ class Scoring:
         }
         if self.train is not None:
             named["not in the training data"] = lambda one: one not in self.known
-        return {
-            name: lambda x, passes=passes: torch.tensor(
-                [bool(one) and passes(one) for one in counted(x, self.elements)]
-            )
-            for name, passes in named.items()
-        }
+        return {name: partial(self._passing, passes) for name, passes in named.items()}
+
+    def _passing(self, passes: Callable[[Counts], bool], x: Tensor) -> Tensor:
+        return torch.tensor([bool(one) and passes(one) for one in counted(x, self.elements)])
 
     def scores(self, x: Tensor, real: Tensor) -> dict[str, float]:
         """Of generated amounts (n, elements) against real ones; NaN where too few are formulas."""
