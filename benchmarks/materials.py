@@ -125,11 +125,15 @@ class Bench:
         """What a conditional model gives beside what it is asked for."""
         estimator, values = self.estimator()
         model = self.model(task.seed) if task.maker == "otgan" else Model.load(task.maker)
+        (low, high), *_ = (
+            (a.low, a.high) for a in self.domain.attributes if a.name == estimator.name
+        )
         draw = torch.Generator().manual_seed(task.seed)
         values = values[torch.randint(len(values), (task.n,), generator=draw)]
 
         def estimated(wanted):
-            conditions = [f"{estimator.name}={value:.6g}" for value in wanted.tolist()]
+            exact = wanted.double().clamp(low, high).tolist()  # the range is that of doubles
+            conditions = [f"{estimator.name}={value!r}" for value in exact]
             x = model.sample(1, task.seed, conditions)
             some = (x.round() > 0).any(1)
             return estimator(x[some])[0], wanted[some]
@@ -138,8 +142,8 @@ class Bench:
         row = {"correlation": torch.corrcoef(torch.stack([wanted, given]))[0, 1].item()}
         if (values <= 0).any() and (values > 0).any():
             row["at most 0"] = (given <= 0).float().mean().item()
-            low = values[values <= 0]
-            row["at most 0, asked"] = (estimated(low)[0] <= 0).float().mean().item()
+            given, _ = estimated(values[values <= 0])
+            row["at most 0, asked"] = (given <= 0).float().mean().item()
             real, _ = estimator(self.domain.held_out.points())
             row["at most 0, real"] = (real <= 0).float().mean().item()
         return row

@@ -103,7 +103,8 @@ def measure(task, arguments):
     formulas = [one for one in made if one]
     row["some element"] = len(formulas) / len(made)
     row |= originality(formulas, known) | verdicts(formulas)
-    row |= distances(formulas, counted(domain.held_out.draw(len(formulas), 1), elements))
+    if len(formulas) > 5:
+        row |= distances(formulas, counted(domain.held_out.draw(len(formulas), 1), elements))
     new = set(formulas) - known
     return row | {"hits": len(new & real) / max(1, len(new))}
 

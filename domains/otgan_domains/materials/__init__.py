@@ -28,6 +28,20 @@ from otgan_domains.materials.spelling import Reader, Spelling
 
 Cost = Literal["encoding", "elmd", "l2"]
 
+SETTINGS = {
+    "steps": 2500,
+    "critic_steps": 2,
+    "average": 0.999,
+    "optimiser": {"rate": 4e-4},
+    "monitor_every": 500,
+}
+BATCH = 256
+"""At most, and a third of the data."""
+
+CHART_STEPS = 6000
+NOISE = 0.65
+"""So much that 25 bits of a formula get through, and the decoder has to know the rest."""
+
 
 def materials(
     data: str = "aflow",
@@ -70,6 +84,7 @@ def materials(
             print(f"otgan: {said}", file=sys.stderr)
     elements = tuple(state["elements"])
     chart, geometry = _chart(cost, state, training)
+    batch = BATCH if training is None else min(BATCH, max(2, len(training) // 3))
     known = unpack(state["known"])
     estimator = Estimator.from_state(given) if (given := state.get("estimator")) else None
     saver = Saver(elements, known, state["training"], estimator)
@@ -80,7 +95,10 @@ def materials(
         held_out=testing,
         chart=chart,
         networks={"mlp": mlp},
-        presets={"wgan-gp": {"constraint": {"sided": "one"}}},
+        presets={
+            "*": {**SETTINGS, "batch_size": batch},
+            "wgan-gp": {"constraint": {"sided": "one"}},
+        },
         save=saver.save,
         save_rated=saver.save,
         show=saver.show,
@@ -111,7 +129,16 @@ def _chart(cost: Cost, state: dict[str, Any], training: Samples | None) -> tuple
     if cost == "encoding":
         spelling = Spelling(elements, state["counts"], state["most"])
         reader = partial(Reader, len(elements))
-        return Encoding(spelling, reader, latent=32, width=128), Lp(2)
+        return Encoding(
+            spelling,
+            reader,
+            latent=32,
+            width=128,
+            noise=NOISE,
+            dropout=0.0,
+            rate=4e-3,
+            steps=CHART_STEPS,
+        ), Lp(2)
     if cost == "elmd":
         return Cumulative(elements, state["atoms"]), Lp(1)
     chart = WhitenedFractions(len(elements), state["atoms"])
