@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from itertools import combinations
@@ -92,13 +93,16 @@ def along(formulas: Sequence[Counts]) -> Tensor:
 
 
 def variation(a: Counter[Any], b: Counter[Any]) -> float:
-    """Total variation between two frequencies: half of the sum of absolute differences.
+    """Total variation between two frequencies: half of the sum of absolute differences; NaN where
+    one of them counts nothing.
 
     Example:
         >>> variation(Counter("aab"), Counter("abb"))
         0.3333333333333333
     """
     m, n = a.total(), b.total()
+    if not (m and n):
+        return math.nan
     return sum(abs(a[key] / m - b[key] / n) for key in a.keys() | b.keys()) / 2
 
 
