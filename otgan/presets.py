@@ -139,8 +139,10 @@ PRESETS: dict[str, dict[str, Any]] = {
         "batch_size": 128,
     },
     # The four below are for images, whose domain adds the network of the paper (docs/networks.md).
-    # Karras et al. 2018, section 6 and appendix A.
+    # Karras et al. 2018, section 6 and appendix A, charged one-sidedly: critics start flat,
+    # and with one step each a two-sided penalty kept one at the wrong sign.
     "progan": {
+        "constraint": {"sided": "one"},
         "optimiser": {"rate": 1e-3, "beta1": 0.0, "beta2": 0.99},
         "critic_steps": 1,
         "average": 0.999,

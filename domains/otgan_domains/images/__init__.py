@@ -101,10 +101,12 @@ def images(
             "wgan": {"network": {"name": "plain-dcgan"}},
             "gan": {"network": {"name": "plain-dcgan"}},
             "dcgan": {"network": {"name": "plain-dcgan"}},
-            **{
-                name: {"network": {"name": name}}
-                for name in ("progan", "stylegan", "biggan", "r3gan")
+            "progan": {
+                "network": {"name": "progan"},
+                "critic_steps": 2,
+                "optimiser": {"rate": 4e-3},
             },
+            **{name: {"network": {"name": name}} for name in ("stylegan", "biggan", "r3gan")},
         },
         save=save,
         show=grid,
