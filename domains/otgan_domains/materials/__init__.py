@@ -29,7 +29,7 @@ from otgan_domains.materials.spelling import Reader, Spelling
 Cost = Literal["encoding", "elmd", "l2"]
 
 SETTINGS = {
-    "steps": 2500,
+    "steps": 2000,
     "critic_steps": 2,
     "average": 0.999,
     "optimiser": {"rate": 4e-4},
@@ -38,8 +38,8 @@ SETTINGS = {
 BATCH = 256
 """At most, and a third of the data."""
 
-CHART_STEPS = 6000
-NOISE = 0.65
+CHART_STEPS = 2500
+NOISE = 0.7
 """So much that 25 bits of a formula get through, and the decoder has to know the rest."""
 
 
