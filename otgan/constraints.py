@@ -11,7 +11,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from otgan.geometry import Geometry, Lp, Potential
 from otgan.networks.conditional import Projection
-from otgan.networks.equalised import MinibatchDeviation
+from otgan.networks.equalised import EqualConv, EqualLinear, MinibatchDeviation
 from otgan.networks.heads import Autoencoder, Features, Points
 from otgan.networks.layers import BATCH_NORMS, NORMS
 from otgan.networks.lipschitz import lipschitz
@@ -41,6 +41,14 @@ _HEADS = {
     Features: "a critic of features",
     Autoencoder: "an autoencoder for a critic",
 }
+
+
+def _refuse_equalised(network: nn.Module, what: str) -> None:
+    if any(isinstance(m, EqualConv | EqualLinear) for m in network.modules()):
+        raise ValueError(
+            f"{what} acts on weights, and this critic's layers scale theirs again (equalised "
+            "rates), so its values would vanish: use a slope penalty, or the network 'resnet'"
+        )
 
 
 class Constraint:
@@ -88,6 +96,7 @@ class WeightClipping(Constraint):
 
     def build(self, network: nn.Module, geometry: Geometry) -> nn.Module:
         _refuse(network, (Points,), "clipping needs weights")
+        _refuse_equalised(network, "clipping")
         return network
 
     @torch.no_grad()
@@ -134,7 +143,8 @@ class SlopePenalty(Constraint):
             raise ValueError(
                 "a slope penalty needs a critic whose value at a sample does not depend on the "
                 "rest of the batch, and this one has batch normalisation: use 'layer' or "
-                "'instance' normalisation in the critic, or none"
+                "'instance' normalisation in the critic, or none (of an autoencoder, in the "
+                "generator too: its decoder is one)"
             )
         if geometry.slopes != "gradient":
             if self.sided != "one":
@@ -185,6 +195,7 @@ class SpectralNorm(Constraint):
 
     def build(self, network: nn.Module, geometry: Geometry) -> nn.Module:
         _refuse(network, (Points,), "spectral normalisation needs weights")
+        _refuse_equalised(network, "spectral normalisation")
         if not (isinstance(geometry, Lp) and geometry.p == 2):
             raise ValueError(
                 f"spectral normalisation bounds slopes in l2 and cannot bound them in "

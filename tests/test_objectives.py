@@ -15,12 +15,12 @@ import otgan
 from otgan import build
 from otgan import config as settings
 from otgan.conditions import Attribute
-from otgan.config import InputError, resolve
+from otgan.config import InputError, RunError, resolve
 from otgan.constraints import Certified, Constraint, SlopePenalty, SpectralNorm, WeightClipping
 from otgan.data import Batches, Samples
 from otgan.domain import Domain
 from otgan.engine import train
-from otgan.geometry import Discrete, GraphMetric, Lp
+from otgan.geometry import Discrete, GraphMetric, Lp, Mahalanobis
 from otgan.model import Model
 from otgan.monitors import HeldOut
 from otgan.networks import mlp
@@ -234,6 +234,21 @@ def test_unrolling_leaves_weights_and_statistics_of_the_critic(norm):
     assert fake.grad.abs().sum() > 0
 
 
+def test_unrolling_leaves_a_ground_cost_that_is_part_of_the_critic():
+    ruler = Mahalanobis(torch.eye(2))
+    ruler.register_parameter("own", nn.Parameter(torch.ones(()), requires_grad=False))
+    critic = nn.Module()
+    critic.add_module("ruler", ruler)
+    ahead = CriticAt(critic, ruler).copied()
+    assert not ahead.weights["ruler.own"].requires_grad
+
+
+def test_a_plan_that_does_not_settle_is_one_line():
+    x = torch.randn(8, 2)
+    with pytest.raises(RunError, match=r"Give more than --objective\.blur 1e-30"):
+        Sinkhorn(1e-30).distance(x, x + 1, Lp(2))
+
+
 @pytest.mark.parametrize("geometry", [Lp(1), Lp(2), Lp(math.inf)], ids=str)
 @pytest.mark.parametrize("objective", [Sinkhorn(0.1), Sliced(50)], ids=str)
 def test_without_a_critic_the_loss_is_a_distance_of_the_domain_and_moves_points(
@@ -385,7 +400,10 @@ def test_constraints_refuse_critics_that_they_say_nothing_about(constraint, crit
         if kind in critics:
             with pytest.raises(ValueError, match="this objective has"):
                 constraint.build(network, Lp(2))
-        elif not (kind is Autoencoder and isinstance(constraint, SlopePenalty)):
+        elif kind is Autoencoder and isinstance(constraint, SlopePenalty):
+            with pytest.raises(ValueError, match="its decoder is one"):  # it has batch norm
+                constraint.build(network, Lp(2))
+        else:
             constraint.build(network, Lp(2))
 
 

@@ -68,9 +68,9 @@ def biggan(
     condition: Condition | None = None,
 ) -> tuple[Generator, Critic]:
     """Residual networks with self-attention; noise and condition enter the generator at every block
-    by its batch normalisation, its weights are spectrally normalised and kept nearly orthogonal
-    (Brock, Donahue, Simonyan 2019, 'Large Scale GAN Training for High Fidelity Natural Image
-    Synthesis', sections 3 and B).
+    by its batch normalisation; its other weights are spectrally normalised and kept nearly
+    orthogonal (Brock, Donahue, Simonyan 2019, 'Large Scale GAN Training for High Fidelity Natural
+    Image Synthesis', sections 3 and B).
 
     The critic is left to the constraint, which is spectral normalisation in the paper.
 

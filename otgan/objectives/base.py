@@ -60,7 +60,9 @@ class CriticAt:
         """The same critic with weights of its own, which `stepped` moves."""
         weights = {k: v.detach().clone() for k, v in self.critic.named_parameters()}
         buffers = {k: v.clone() for k, v in self.critic.named_buffers()}
-        own = {k: v.requires_grad_() for k, v in weights.items()} | buffers
+        ruler = {id(p) for p in self.geometry.parameters()}  # a ground cost's own stay
+        fixed = {k for k, v in self.critic.named_parameters() if id(v) in ruler}
+        own = {k: v.requires_grad_(k not in fixed) for k, v in weights.items()} | buffers
         return CriticAt(self.critic, self.geometry, self.y, self.view, own)
 
     def stepped(self, loss: Tensor, rate: float) -> CriticAt:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from otgan.config import RunError
 from otgan.geometry import Geometry, Lp, NormedSpace, Power
 from otgan.objectives.base import CriticAt, Objective
 from otgan.transport import exact, sinkhorn, sliced
@@ -67,7 +68,14 @@ class Sinkhorn(Between):
             blur = self.blur * geometry.pairwise(real, fake).mean().item()
         # points that coincide need no transport, and blur may not be 0
         blur = max(blur, torch.finfo(real.dtype).tiny)
-        return sinkhorn(real, fake, geometry, blur, iterations=_ITERATIONS, tolerance=_TOLERANCE)
+        try:
+            return sinkhorn(
+                real, fake, geometry, blur, iterations=_ITERATIONS, tolerance=_TOLERANCE
+            )
+        except RuntimeError as error:
+            raise RunError(
+                f"{error}. Give more than --objective.blur {self.blur:g}, 0.1 is usual"
+            ) from None
 
 
 @dataclass(frozen=True)
