@@ -46,7 +46,7 @@ class Encoding(Chart):
             reads the spelling.
         latent: coordinates.
         width: units of the decoder.
-        noise: standard deviation of the noise in training, reached after half of it.
+        noise: standard deviation of the noise in training.
         dropout: share of the previous tokens hidden from the decoder in training.
         steps: of a fit that is given neither steps nor seconds.
         batch_size, rate: of the fit, by Adam, whose rate falls to 0 over the second half.
@@ -134,8 +134,7 @@ class Encoding(Chart):
                 if len(order) < min(self.batch_size, len(x)):
                     order = torch.randperm(len(x))
                 chosen, order = order[: self.batch_size], order[self.batch_size :]
-                noise = self.noise * pace.rise()
-                loss = self._loss(x[chosen].to(device), tokens[chosen].to(device), noise)
+                loss = self._loss(x[chosen].to(device), tokens[chosen].to(device))
                 for group in optimiser.param_groups:
                     group["lr"] = self.rate * pace.factor()
                 optimiser.zero_grad()
@@ -151,10 +150,10 @@ class Encoding(Chart):
         self.taken.fill_(pace.step)
         return self
 
-    def _loss(self, x: Tensor, tokens: Tensor, noise: float) -> Tensor:
+    def _loss(self, x: Tensor, tokens: Tensor) -> Tensor:
         """Mean negative log likelihood of a token given the noised latent, ()."""
         z = self.scale(self.encoder(x))
-        z = z + noise * torch.randn_like(z)
+        z = z + self.noise * torch.randn_like(z)
         ended = (tokens == 0).cumsum(1)
         counts = ended <= 1  # the first 0 is the end, and is learned
         longest = int(counts.sum(1).max())
@@ -186,10 +185,6 @@ class _Pace:
             if share > _GUESS and self.step:
                 self.steps = max(self.step + 1, math.ceil(self.step / share))
         return self.steps is None or self.step < self.steps
-
-    def rise(self) -> float:
-        """Of the noise: what is learned without it survives it, and less is learned with it."""
-        return min(1.0, 2 * self.step / self.steps) if self.steps else 0.0
 
     def factor(self) -> float:
         return min(1.0, 2 * (1 - self.step / self.steps)) if self.steps else 1.0
