@@ -14,7 +14,6 @@ from otgan.engine import CriticLoss
 from otgan.geometry import Geometry
 from otgan.objectives import CriticAt, Kantorovich, Objective
 
-
 ADAM = partial(torch.optim.Adam, lr=1e-3, betas=(0.0, 0.9))
 
 
