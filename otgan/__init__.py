@@ -5,13 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from otgan.alignment import Alignment
     from otgan.model import Model
     from otgan.training import fit, resume
 
 __version__ = "0.1.0"
-__all__ = ["Model", "__version__", "fit", "resume"]
+__all__ = ["Alignment", "Model", "__version__", "fit", "resume"]
 
-_HOMES = {"Model": "otgan.model", "fit": "otgan.training", "resume": "otgan.training"}
+_HOMES = {
+    "Alignment": "otgan.alignment",
+    "Model": "otgan.model",
+    "fit": "otgan.training",
+    "resume": "otgan.training",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -17,10 +17,10 @@ from otgan import config as settings
 from otgan.conditions import Condition
 from otgan.config import Config, InputError, suggest
 from otgan.constraints import Certified, Constraint, SlopePenalty, SpectralNorm, WeightClipping
-from otgan.data import Samples
+from otgan.data import Samples, encoded
 from otgan.domain import Domain
 from otgan.engine import Game, Schedule
-from otgan.networks import mlp
+from otgan.networks import mapping, mlp
 from otgan.networks.committee import committee
 from otgan.networks.heads import Autoencoder, Features, Points
 from otgan.objectives import (
@@ -30,11 +30,13 @@ from otgan.objectives import (
     Head,
     LeastSquares,
     Margin,
+    Moved,
     Objective,
     Sinkhorn,
     Sliced,
     Unrolled,
 )
+from otgan.preprocess import Encoding, Identity
 from otgan.views import Augmentation, Diffusion, Noise, View
 
 SAMPLE = 64
@@ -82,7 +84,7 @@ def condition(domain: Domain, config: Config) -> Condition | None:
 
 
 def networks(domain: Domain, config: Config, shape: tuple[int, ...]) -> tuple[nn.Module, nn.Module]:
-    """Generator and critic for points of this shape in the chart.
+    """Generator and critic for points of this shape in the chart; a map's is its own.
 
     Raises:
         InputError: an unknown network, or one that cannot have this shape.
@@ -96,6 +98,8 @@ def networks(domain: Domain, config: Config, shape: tuple[int, ...]) -> tuple[nn
             f"--objective {config.objective.kind} compares samples whatever their conditions: drop "
             "--condition, or take an objective of critic values"
         )
+    if told and domain.source is not None:
+        raise InputError("a map of --source takes no condition: drop --condition")
     ways = set() if told else {"generator_condition", "critic_condition"}
     ours = {"name", "committee", "look", *ways}
     chosen = config.network.model_dump(exclude=ours, exclude_none=True)
@@ -121,6 +125,8 @@ def networks(domain: Domain, config: Config, shape: tuple[int, ...]) -> tuple[nn
 
     try:
         generator, critic = make(shape)
+        if domain.source is not None:
+            generator = mapping(shape, domain.chart.bounds, **_known(mapping, chosen))
         if config.network.committee > 1:
             critic = committee(config.network.look, shape, config.network.committee, member)
         latent = config.network.latent
@@ -164,7 +170,8 @@ def objective(chosen: settings.Objective) -> Objective:
         "sinkhorn": lambda: Sinkhorn(chosen.blur),
         "sliced": lambda: Sliced(chosen.projections),
     }
-    return makers.get(chosen.kind, OBJECTIVES[chosen.kind])()
+    found = makers.get(chosen.kind, OBJECTIVES[chosen.kind])()
+    return Moved(found, chosen.transport) if chosen.transport else found
 
 
 def optimisers(chosen: settings.Optimiser) -> tuple[Callable, Callable]:
@@ -228,6 +235,10 @@ def game(domain: Domain, config: Config, fabric: Fabric) -> Game:
         InputError: settings that do not go together.
     """
     assert domain.train is not None
+    if config.objective.transport and domain.source is None:
+        raise InputError(
+            "--objective.transport is for maps, and noise goes nowhere from a point: give --source"
+        )
     training, held_back = seen(domain, config)
     with fabric.init_module(empty_init=False):
         shape = domain.chart.encoded_shape(domain.train.shape)
@@ -254,6 +265,18 @@ def _sample(domain: Domain, training: Samples, config: Config, fabric: Fabric) -
     """As many training points as weights were saved for, in chart coordinates, (SAMPLE, *E)."""
     points = fabric.to_device(training.draw(SAMPLE, config.seed))
     return domain.chart.encode(points[torch.arange(SAMPLE) % len(points)])
+
+
+def source(domain: Domain, config: Config, fabric: Fabric) -> Callable[[int], Tensor]:
+    """n -> inputs of the generator: noise, or random training points of another data set in chart
+    coordinates. All that a checkpoint needs to know of either is torch's random state."""
+    if domain.source is None:
+        return noise(config.network.latent, fabric)
+    assert domain.source.train is not None
+    data, chart = domain.source.train, domain.chart
+    if isinstance(chart, Encoding):
+        data, chart = encoded(data, chart, fabric), Identity()
+    return lambda n: chart.encode(fabric.to_device(data.drawn(n)))
 
 
 def noise(latent: int, fabric: Fabric) -> Callable[[int], Tensor]:

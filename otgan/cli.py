@@ -32,6 +32,8 @@ class Launch:
     """Settings to start from: wgan-gp, wgan-lp, certified, wgan, sngan, gan; or the domain's."""
     out: Path | None = field(default=None)
     """Run folder to write; the next free runs/DOMAIN-K if not given."""
+    source: str | None = field(default=None)
+    """Another data set, read as --data is, whose points are mapped to these in place of noise."""
     resume: Path | None = field(default=None)
     """Run folder to go on with, for as long as --steps or --minutes say, or to its own end."""
 
@@ -84,6 +86,7 @@ def sample(
     truncation: float | None = None,
     keep: str | None = None,
     correct: tuple[str, ...] = (),
+    source: str | None = None,
     seed: int = 0,
 ) -> None:
     """Draw samples from a trained run.
@@ -96,6 +99,7 @@ def sample(
         truncation: The smaller, the more typical and the less varied (docs/networks.md).
         keep: What samples must be, in words of the domain; others are drawn again.
         correct: Steps of the domain that mend samples, such as valence; shares are said before.
+        source: Of a run with one: data to map, held-out points of the run's own if not given.
         seed: The same seed gives the same samples.
     """
     from otgan.model import Model
@@ -103,6 +107,8 @@ def sample(
     if n < 1:
         raise InputError(f"-n is how many samples to draw, at least 1, got {n}")
     model = Model.load(run)
+    if source is not None or model.domain.source is not None:
+        model = model.sourced(source)
     out = out or run / f"samples{model.domain.extension}"
     samples = model.sample(n, seed, condition or None, truncation, keep)
     if shares := model.domain.shares:
@@ -320,6 +326,8 @@ def _train(name: str, argv: list[str]) -> None:
     from otgan.runs import describe, free
     from otgan.training import play
 
+    if launch.source is not None:
+        options["source"] = launch.source
     domain = load(name, options)
     _, config, _ = _parse(name, factory, argv, resolve(launch.preset, domain.presets))
     if "--minutes" in flags:

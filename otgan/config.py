@@ -135,6 +135,12 @@ class Objective(_Settings):
         0.1, description="Of sinkhorn, as a share of the mean cost from real to generated points."
     )
     projections: PositiveInt = Field(100, description="Directions of sliced, at each step.")
+    transport: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="With --source: weight of the mean ground cost from points to where they go.",
+    )
 
 
 class Optimiser(_Settings):

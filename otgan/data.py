@@ -62,6 +62,12 @@ class Samples:
         """n random points as floats, all of them in random order if there are fewer."""
         return self.points(self._some(n, seed))
 
+    def drawn(self, n: int) -> Tensor:
+        """n random points as floats by torch's own random numbers, none more than once more often
+        than another."""
+        times = -(-n // len(self))
+        return self.points(torch.cat([torch.randperm(len(self)) for _ in range(times)])[:n])
+
     def known(self, n: int, seed: int) -> Tensor | None:
         """What is known of the points that `draw` draws."""
         return None if self.y is None else self.y[self._some(n, seed)]

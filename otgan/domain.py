@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import json
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,8 @@ class Domain:
             user may ask for; shares are given before them.
         provenance: what was done to the data before they came here, for reports.
         files: texts for the run's folder, by name of the file.
+        source: another data set under the same geometry and chart, whose points the generator maps
+            to these in place of noise.
     """
 
     geometry: Geometry
@@ -79,6 +82,7 @@ class Domain:
     corrections: Mapping[str, Callable[[Tensor], Tensor]] = field(default_factory=dict)
     provenance: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
+    source: Domain | None = None
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -86,8 +90,9 @@ class Domain:
         return self.attributes[0].values if self.attributes else ()
 
     def fingerprint(self) -> str:
-        """Of training and held-out data."""
-        return " ".join(part.fingerprint() for part in (self.train, self.held_out) if part)
+        """Of training and held-out data, and of those that are mapped to them."""
+        parts = [part.fingerprint() for part in (self.train, self.held_out) if part]
+        return " ".join(parts + ([] if self.source is None else [self.source.fingerprint()]))
 
 
 Factory = Callable[..., Domain]
@@ -154,22 +159,32 @@ def named_function(name: str, what: str) -> Callable[..., Any]:
 def load(name: str, options: Mapping[str, Any]) -> Domain:
     """A domain with its data, from its name and the options of its factory.
 
+    Args:
+        options: of the factory, and `source`, data that it reads as it reads `data`.
+
     Raises:
         InputError: an unknown name, data that cannot be used.
     """
+    own = {key: value for key, value in options.items() if key != "source"}
+    domain = _made(name, own)
+    if "source" in options:
+        domain = replace(domain, source=_made(name, {**own, "data": options["source"]}))
+    check(domain, f"the domain '{name}'")
+    return domain
+
+
+def _made(name: str, options: Mapping[str, Any]) -> Domain:
     factory = find(name)
     try:
         inspect.signature(factory).bind(**options)
     except TypeError as error:
         raise InputError(f"the domain '{name}': {error}") from None
     try:
-        domain = factory(**options)
+        return factory(**options)
     except InputError:
         raise
     except ValueError as error:
         raise InputError(f"the domain '{name}': {error}") from None
-    check(domain, f"the domain '{name}'")
-    return domain
 
 
 def check(domain: Domain, name: str) -> None:
@@ -191,6 +206,9 @@ def check(domain: Domain, name: str) -> None:
             )
         check_known(samples.y, domain.attributes, part)
     assert domain.train is not None
+    if domain.source is not None:
+        check(domain.source, f"the source of {name}")
+        check_source(domain.source, domain.train.shape, domain.state)
     cost = domain.geometry
     if not cost.metric:
         raise InputError(
@@ -221,6 +239,24 @@ def check(domain: Domain, name: str) -> None:
             )
 
 
+def check_source(source: Domain, shape: tuple[int, ...], state: Mapping[str, Any]) -> None:
+    """That points of a source are like those of a domain with this shape and state.
+
+    Raises:
+        InputError: another shape, or coordinates that mean something else.
+    """
+    assert source.train is not None
+    if source.train.shape != shape:
+        raise InputError(
+            f"points of the source have shape {source.train.shape} and those of the data {shape}: "
+            "bring both to one, images by --size HEIGHT WIDTH and --channels"
+        )
+    read = json.loads(json.dumps(dict(source.state)))
+    for key, ours in json.loads(json.dumps(dict(state))).items():
+        if key != "attributes" and read.get(key) != ours:
+            raise InputError(f"'{key}' of the source differ from those of the data: mend either")
+
+
 def takes_state(factory: Factory) -> bool:
     """Whether a factory can rebuild its domain without data."""
     return "state" in inspect.signature(factory).parameters
@@ -228,6 +264,7 @@ def takes_state(factory: Factory) -> bool:
 
 def restore(factory: Factory, options: Mapping[str, Any], state: Mapping[str, Any]) -> Domain:
     """The domain of a finished run: from its state where the factory takes it, else made anew."""
+    own = {key: value for key, value in options.items() if key != "source"}
     if takes_state(factory):
-        return factory(**options, state=dict(state))
-    return factory(**options)
+        return factory(**own, state=dict(state))
+    return factory(**own)

@@ -220,10 +220,12 @@ def train(
         for weight in trained:
             weight.requires_grad_(False)
         x, y = seen[-1]
-        fake = generator(source(len(x)), y)
+        z = source(len(x))
+        fake = generator(z, y)
         with fabric.autocast():
             f = CriticAt(critic, game.geometry, y, game.view)
             generator_loss = game.objective.generator_loss(f, x, fake)
+        generator_loss = generator_loss + game.objective.input_loss(game.geometry, z, fake)
         game.generator_optimiser.zero_grad()
         fabric.backward(generator_loss)
         game.generator_optimiser.step()

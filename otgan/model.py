@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,8 @@ from torch import Tensor, nn
 from otgan import build
 from otgan import metrics as scores
 from otgan.config import Config, InputError, RunError, suggest
-from otgan.data import floats
-from otgan.domain import Domain, find, load, restore, takes_state
+from otgan.data import Samples, floats
+from otgan.domain import Domain, check_source, find, load, restore, takes_state
 from otgan.metrics.features import Features, described
 from otgan.networks import heads
 from otgan.networks.controls import set_truncation
@@ -71,6 +72,57 @@ class Model:
         y = None if asked is None else torch.stack(asked).repeat_interleave(n, 0)
         points = self._generate(n if y is None else len(y), seed, y, truncation)
         return self.domain.chart.decode(points).cpu()
+
+    @torch.no_grad()
+    def map(self, x: Tensor) -> Tensor:
+        """Where points in data units go, (n, *E) -> (n, *E), one by one and in this order.
+
+        Raises:
+            InputError: a run that maps nothing, points that do not have the run's shape.
+        """
+        self._refuse_noise()
+        device = next(self.generator.parameters()).device
+        parts = self._encoded(x).to(device).split(1000)
+        return self.domain.chart.decode(torch.cat([self.generator(p) for p in parts])).cpu()
+
+    def sourced(self, data: Any = None) -> Model:
+        """The same model, with points to map of which `sample` draws.
+
+        Args:
+            data: read by the run's domain, all of it; if not given, held-out points of the data
+                that the run was trained to map.
+
+        Raises:
+            InputError: a run that maps nothing, data that cannot be read or are of another kind.
+        """
+        self._refuse_noise()
+        options = {k: v for k, v in self.spec["options"].items() if k != "source"}
+        given = self.spec["options"].get("source") if data is None else data
+        if not self.spec["domain"] or given is None:
+            raise InputError("the run's data were handed over in Python: map points by Model.map")
+        source = load(self.spec["domain"], {**options, "data": given})
+        check_source(source, tuple(self.spec["shape"]), self.spec["state"])
+        assert source.train is not None and source.held_out is not None
+        if data is not None:
+            every = Samples(torch.cat([source.train.x, source.held_out.x]))
+            source = replace(source, held_out=every)
+        domain = replace(self.domain, source=source)
+        return Model(domain, self.spec, self.generator, self.critic)
+
+    def _refuse_noise(self) -> None:
+        if self.domain.source is None:
+            raise InputError("the run makes samples of noise: train one with --source DATA")
+
+    def _encoded(self, x: Tensor) -> Tensor:
+        """Points in data units, in chart coordinates.
+
+        Raises:
+            InputError: they do not have the run's shape.
+        """
+        x, shape = torch.as_tensor(x), tuple(self.spec["shape"])
+        if tuple(x.shape[1:]) not in (shape, shape[1:] if shape[:1] == (1,) else shape):
+            raise InputError(f"points of shape {tuple(x.shape[1:])} are not of shape {shape}")
+        return self.domain.chart.encode(floats(x).reshape(-1, *shape))
 
     def _kept(
         self, n: int, seed: int | None, y: Tensor | None, truncation: float | None, keep: str
@@ -135,10 +187,7 @@ class Model:
             InputError: points that do not have the run's shape, a condition that is missing or was
                 not in training.
         """
-        x, shape = torch.as_tensor(x), tuple(self.spec["shape"])
-        if tuple(x.shape[1:]) not in (shape, shape[1:] if shape[:1] == (1,) else shape):
-            raise InputError(f"points of shape {tuple(x.shape[1:])} are not of shape {shape}")
-        points = self.domain.chart.encode(floats(x).reshape(-1, *shape))
+        points = self._encoded(x)
         if isinstance(self.critic, heads.Features | heads.Points):
             raise InputError("the run's objective has no critic of values: nothing scores points")
         if self.condition is not None and condition is None:
@@ -319,14 +368,10 @@ class Model:
     ) -> Tensor:
         """n points in chart coordinates, at conditions (n, k) where the run has one."""
         weight = next(self.generator.parameters())
-        latent = self.spec["config"]["network"]["latent"]
         truncates = set_truncation(self.generator, truncation or 1.0)
         most = None if truncates else truncation
         with nullcontext() if seed is None else seeded(seed, weight.device):
-            z = torch.randn(n, latent)
-            if most is not None:
-                nn.init.trunc_normal_(z, a=-most, b=most)
-            z = z.to(weight)
+            z = self._inputs(n, most, weight.device)
             if self.condition is not None and y is None:
                 known = torch.tensor(self.spec["conditions"])
                 y = known[torch.randint(len(known), (n,))]
@@ -336,6 +381,20 @@ class Model:
         if not samples.isfinite().all():
             raise RunError("the generator gives NaN: the run diverged; train with a lower rate")
         return samples
+
+    def _inputs(self, n: int, most: float | None, device: torch.device) -> Tensor:
+        """Of the generator, (n, ...): points to map, or noise that is not beyond `most`."""
+        if self.domain.source is not None:
+            if most is not None:
+                raise InputError("--truncation is of noise, and this run maps points: drop it")
+            points = self.domain.source.held_out
+            if points is None:
+                raise InputError("say what to map: Model.sourced() or Model.map(x)")
+            return self.domain.chart.encode(points.drawn(n).to(device))
+        z = torch.randn(n, self.spec["config"]["network"]["latent"])
+        if most is not None:
+            nn.init.trunc_normal_(z, a=-most, b=most)
+        return z.to(device)
 
 
 def reopen(
@@ -362,4 +421,6 @@ def reopen(
             )
     elif domain is None:
         domain = restore(find(spec["domain"]), spec["options"], spec["state"])
+        if "source" in (*spec["options"], *spec["given"]):
+            domain = replace(domain, source=Domain(domain.geometry))
     return domain

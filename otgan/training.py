@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -35,6 +35,7 @@ def fit(
     data: Any = None,
     domain: str | Domain = "images",
     *,
+    source: Any = None,
     preset: str = "wgan-gp",
     out: str | Path | None = None,
     quiet: bool = False,
@@ -45,6 +46,7 @@ def fit(
     Args:
         data: what the domain reads: an array (n, *E), a path, a name; None for its default.
         domain: an installed name, `module:function`, or a Domain made by hand.
+        source: other data, read as `data` are, whose points the model maps to these.
         preset: the settings to start from.
         out: run folder to write; None writes nothing.
         quiet: no progress on stderr.
@@ -66,8 +68,10 @@ def fit(
     """
     name, chosen = "", {}
     if isinstance(domain, Domain):
-        if data is not None:
-            raise InputError("a Domain made by hand brings its own data: leave `data` out")
+        if data is not None or source is not None:
+            raise InputError(
+                "a Domain made by hand brings its own data: leave `data` and `source` out"
+            )
         check(domain, "the domain")
     else:
         name = domain
@@ -75,7 +79,9 @@ def fit(
         chosen = {k: options.pop(k) for k in list(options) if k in known}
         if data is not None:
             chosen["data"] = data
-        if clash := set(known) & {*Config.model_fields, "preset", "out", "quiet"}:
+        if source is not None:
+            chosen["source"] = source
+        if clash := set(known) & {*Config.model_fields, "source", "preset", "out", "quiet"}:
             raise InputError(f"option '{min(clash)}' of '{name}' is a setting's name: rename it")
         domain = load(name, chosen)
     config = resolve(preset, domain.presets, options, _length(options))
@@ -178,9 +184,10 @@ def _play(
         if config.steps and game.step >= config.steps:
             raise InputError(f"the run is done: {game.step} steps; give a larger --steps to go on")
 
-    source = build.noise(config.network.latent, fabric)
+    source = build.source(domain, config, fabric)
     real, training, given = _monitored(domain, condition, fabric)
-    monitor = HeldOut(real, training, source, domain.chart.unit or 1.0, given)
+    unseen = source if domain.source is None else _unseen(domain, fabric)
+    monitor = HeldOut(real, training, unseen, domain.chart.unit or 1.0, given)
     run = None
     if out is not None and fabric.is_global_zero:
         run = Run(Path(out)) if resuming else Run.create(out)
@@ -338,6 +345,13 @@ def _monitored(
     if condition is None or y is None or z is None:
         return held_out, training, None
     return held_out, training, Given(condition, fabric.to_device(y), fabric.to_device(z))
+
+
+def _unseen(domain: Domain, fabric: Fabric) -> Callable[[int], Tensor]:
+    """n -> held-out points of the data set that is mapped, in chart coordinates."""
+    assert domain.source is not None and domain.source.held_out is not None
+    data = domain.source.held_out
+    return lambda n: domain.chart.encode(fabric.to_device(data.drawn(n)))
 
 
 def _means(records: list[Record], kept: str) -> dict[str, float]:

@@ -3,6 +3,7 @@
 from otgan.networks.biggan import biggan
 from otgan.networks.cnn import dcgan
 from otgan.networks.layers import Critic, Generator
+from otgan.networks.mapping import mapping
 from otgan.networks.mlp import mlp
 from otgan.networks.progan import progan
 from otgan.networks.r3gan import r3gan
@@ -14,6 +15,7 @@ __all__ = [
     "Generator",
     "biggan",
     "dcgan",
+    "mapping",
     "mlp",
     "progan",
     "r3gan",

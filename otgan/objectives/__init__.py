@@ -12,6 +12,7 @@ from otgan.objectives.classic import (
     RelativisticAverage,
 )
 from otgan.objectives.divergences import DIVERGENCES, Divergence, FDivergence
+from otgan.objectives.moved import Moved
 from otgan.objectives.quadratic import Quadratic
 from otgan.objectives.transported import EnergyDistance, Sinkhorn, Sliced
 from otgan.objectives.unrolled import Unrolled
@@ -46,6 +47,7 @@ __all__ = [
     "LeastSquares",
     "Margin",
     "Minimax",
+    "Moved",
     "NonSaturating",
     "Objective",
     "OfValues",

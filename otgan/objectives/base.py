@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -79,10 +79,10 @@ class CriticAt:
 class Objective(ABC):
     """What each player minimises, of a critic f, real points x and generated points, (n, *E)."""
 
-    head: ClassVar[Head] = "value"
+    head: Head = "value"
     """What it needs the critic to say."""
 
-    measures_distance: ClassVar[bool] = False
+    measures_distance: bool = False
     """Whether the mean difference of critic values is a Wasserstein distance at the optimum."""
 
     def check(self, geometry: Geometry) -> None:
@@ -104,6 +104,11 @@ class Objective(ABC):
     @abstractmethod
     def generator_loss(self, f: CriticAt, x: Tensor, fake: Tensor) -> Tensor:
         """What the generator minimises, ()."""
+
+    def input_loss(self, geometry: Geometry, z: Tensor, fake: Tensor) -> Tensor:
+        """What the generator's points (n, *E) cost beside that for the inputs that they were made
+        of, (n, ...): nothing, ()."""
+        return fake.new_zeros(())
 
 
 class OfValues(Objective):
