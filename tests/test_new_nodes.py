@@ -7,11 +7,14 @@ import numpy as np
 import pytest
 import torch
 from otgan_domains.graphs import graphs
+from otgan_domains.graphs.features import structural
 from otgan_domains.graphs.hiding import hide, unpadded
 from otgan_domains.graphs.joining import joining
 from otgan_domains.graphs.opening import Graph, read
 from otgan_domains.graphs.patterns import Patterns
+from otgan_domains.graphs.starting import start
 from otgan_domains.graphs.views import View
+from torch.nn.functional import one_hot
 
 import otgan
 from otgan.cli import main
@@ -144,9 +147,7 @@ def test_what_a_critic_sees_is_never_farther_than_the_ground_cost(seed):
 def test_a_certified_critic_is_1_lipschitz_under_the_ground_cost(seed):
     torch.manual_seed(seed)
     metric, features, view = weighted(seed)
-    _, critic = joining(
-        (), view=view, metric=metric, features=features, classes=0, most=5, width=16
-    )
+    _, critic = joining((), view=view, metric=metric, features=features, classes=0, width=16)
     f = lipschitz(critic, view.geometry())
     for weight in f.parameters():
         torch.nn.init.normal_(weight)
@@ -188,6 +189,51 @@ def test_generated_nodes_have_the_links_they_ask_for(domain):
     critic(x).mean().backward()
     still = [name for name, w in generator.named_parameters() if not w.grad.abs().sum()]
     assert still == []
+
+
+def hubs():
+    """A ring of 5, each with 20 leaves, class 0 and class 1."""
+    graph = nx.cycle_graph(5)
+    graph.add_edges_from((v % 5, 5 + v) for v in range(100))
+    classes = (torch.arange(105) >= 5).long()
+    return Graph(np.array(graph.edges), None, range(105)).metric(), one_hot(classes).float()
+
+
+def test_a_random_neighbour_of_a_random_leaf_is_a_hub():
+    metric, features = hubs()
+    found = start(metric, structural(metric), features, classes=2)
+    assert found.degrees.tolist() == [1, 22] and found.counts.tolist() == [100, 5]
+    hub = 20 + 2 / 22
+    torch.testing.assert_close(found.met, torch.tensor([*5 * [hub], *100 * [1 / 22]]))
+    z = (np.log(22) - found.scale[0]) / found.scale[1]
+    assert torch.sigmoid(found.closing[0] + found.closing[1] * z) < 0.02  # no triangle
+
+
+def test_links_tilt_with_the_degree_as_likelihood_says():
+    """Where likelihood + |w|^2 / 2 is best, expected columns differ from the observed by w."""
+    metric = read(nx.barabasi_albert_graph(60, 2, seed=0)).metric()
+    known = structural(metric)
+    found = start(metric, known, torch.zeros(60, 0), classes=0)
+    links = torch.from_numpy(metric.paths.links.toarray()).float()
+    degree = links.sum(1, keepdim=True)
+    z = (degree.log() - found.scale[0]) / found.scale[1]
+    p = (found.met.log() + z * (known @ found.tilt)).softmax(1)
+    left = (z * ((links / degree - p) @ known)).sum(0)
+    torch.testing.assert_close(left, found.tilt, atol=2e-2, rtol=1e-2)
+    assert found.tilt.abs().max() > 0.1
+
+
+def test_before_training_leaves_are_linked_to_hubs():
+    torch.manual_seed(0)
+    metric, features = hubs()
+    view = View(metric, features, (1.0, 1.0, 1.0))
+    generator, _ = joining((), view=view, metric=metric, features=features, classes=2, width=16)
+    x = generator(torch.randn(400, 64)).detach()
+    p, degree = x[:, view.size :], (x[:, view.size - 1] * view.units[2]).exp()
+    leaf = degree < 1.5
+    assert 0.9 < leaf.float().mean() < 0.99
+    assert p[leaf, :5].sum(1).mean() > 0.97  # by the ends of edges it were .52
+    assert (x[leaf, 1] > x[leaf, 0]).float().mean() > 0.9  # unlike the neighbour's class
 
 
 def test_statistics_are_those_of_networkx(domain, cliques):

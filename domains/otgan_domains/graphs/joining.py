@@ -13,19 +13,19 @@ from otgan.geometry import GraphMetric
 from otgan.networks.layers import Critic, Generator, LeakyReLU, dense
 from otgan.networks.leading import LeadingCritic
 from otgan_domains.graphs.features import structural
+from otgan_domains.graphs.starting import start
 from otgan_domains.graphs.views import View
-
-SHARPNESS = 4.0
-"""What the share of a class among the neighbours adds to its logit, at the start."""
 
 
 class Joining(nn.Module):
     """From a vector to a node that joins the graph, as what a critic sees and its links.
 
-    A degree k; a first neighbour a, drawn from a softmax over the nodes; k - 1 more, drawn without
-    replacement from exp <h, e(v)> ((1 - s) (W_1 a + ...)), a mixture of one and two steps of a walk
-    from a and of any end of an edge, so that links may close triangles; and features, made from
-    those of the neighbours.
+    A degree k, one of those that there are; a first neighbour a, drawn from a softmax over the
+    nodes that starts as the distribution q_k of the neighbours of such nodes; k - 1 more, drawn
+    without replacement from a mixture of one and two steps of a walk from a and of any end of an
+    edge, so that links may close triangles, each tilted from the ends of edges to q_k and by
+    exp <h, e(v)>; and features, made from those of the neighbours. `starting.py` says where
+    training starts.
 
     Points are hard. Gradients are those of the soft ones: of the softmax in place of what was drawn
     from it (straight-through, Bengio et al. 2013, 'Estimating or Propagating Gradients Through
@@ -36,7 +36,6 @@ class Joining(nn.Module):
         view: what a critic sees.
         metric: the graph.
         features: of the nodes, (nodes, k), the last `classes` columns one-hot.
-        most: largest degree.
         inputs: length of the vector.
         width: of hidden layers, and of what is known of each node.
     """
@@ -46,6 +45,8 @@ class Joining(nn.Module):
     ends: Tensor
     chance: Tensor
     log_degree: Tensor
+    degrees: Tensor
+    met: Tensor
 
     def __init__(
         self,
@@ -53,59 +54,71 @@ class Joining(nn.Module):
         metric: GraphMetric,
         features: Tensor,
         classes: int,
-        most: int,
         inputs: int,
         width: int,
     ):
         super().__init__()
-        self.view, self.classes, self.most = view, classes, min(most, metric.nodes)
+        self.view, self.classes = view, classes
         links = sparse.coo_array(metric.paths.links)
         degree = np.bincount(links.row, minlength=metric.nodes)
+        known = torch.cat([structural(metric), features], 1)
+        first = start(metric, known, features, classes)
+        self.mean, self.deviation = first.scale
         for name, value in (
-            ("known", torch.cat([structural(metric), features], 1)),
+            ("known", known),
             ("ends", torch.from_numpy(np.stack([links.row, links.col])).long()),
             ("chance", torch.from_numpy(1 / degree[links.col]).float()),
             ("log_degree", torch.from_numpy(np.log(degree)).float()),
+            ("degrees", first.degrees),
+            ("met", first.met.log()),
         ):
             self.register_buffer(name, value, persistent=False)
         self.embed = nn.Sequential(
-            nn.Linear(self.known.shape[1], width), LeakyReLU(), nn.Linear(width, width)
+            nn.Linear(known.shape[1], width), LeakyReLU(), nn.Linear(width, width)
         )
-        self.degree = nn.Linear(inputs, 1)
-        self.start, self.taste = nn.Linear(inputs, width), nn.Linear(inputs, width)
-        self.reach = nn.Linear(inputs, 3)
-        around, spread, closing = _linear(metric, features, view.k - classes)
+        self.degree = nn.Linear(inputs, len(first.degrees))
+        self.tilt = nn.Parameter(first.tilt)
+        self.start, self.taste = nn.Linear(inputs + 1, width), nn.Linear(inputs + 1, width)
+        self.reach = nn.Linear(inputs + 1, 3)
+        with torch.no_grad():
+            self.degree.weight.zero_()
+            self.degree.bias.copy_(first.counts.log())
+            self.reach.bias.copy_(torch.tensor([first.closing[0], *2 * [np.log(0.5)]]))
+            self.reach.weight[:, -1] = torch.tensor([first.closing[1], 0, 0])
         if view.k:
             last = nn.Linear(width, view.k)
             nn.init.zeros_(last.weight)
-            hidden = dense(inputs + view.k, width, 1, "none", LeakyReLU())
+            hidden = dense(inputs + 1 + view.k, width, 1, "none", LeakyReLU())
             self.describe = nn.Sequential(*hidden, last)
-            self.around, self.spread = nn.Parameter(around), nn.Parameter(spread)
-        with torch.no_grad():
-            self.reach.bias.copy_(torch.tensor([closing, *2 * [(1 - closing) / 2]]).log())
+            self.around, self.spread = nn.Parameter(first.numbers), nn.Parameter(first.residual)
+            self.classify = nn.Parameter(first.classes)
 
     def forward(self, h: Tensor) -> Tensor:
         """(n, inputs) -> (n, view.size + nodes)."""
         e = self.embed(self.known) / self.start.out_features**0.5
         k, log_degree = self._degree(h)
-        first = self._drawn((self.log_degree + self.start(h) @ e.T).softmax(1))
-        p = self._links(h, k, first, self.taste(h) @ e.T)
+        z = (log_degree[:, None] - self.mean) / self.deviation
+        h = torch.cat([h, z], 1)
+        met = (self.met + z * (self.known @ self.tilt)).log_softmax(1)
+        first = self._drawn((met + self.start(h) @ e.T).softmax(1))
+        p = self._links(h, k, first, met, self.taste(h) @ e.T)
         features = self._described(h, p @ self.view.features)
         return torch.cat([self.view(features, p, log_degree), p], 1)
 
     def _degree(self, h: Tensor) -> tuple[Tensor, Tensor]:
-        """Whole degrees and their logarithms, (n,) each."""
-        mean, deviation = self.log_degree.mean(), self.log_degree.std()
-        soft = mean + deviation * self.degree(h).squeeze(1)
-        k = soft.detach().clamp(0, 20).exp().round().clamp(1, self.most)
-        return k.long(), _through(k.log(), soft)
+        """Degrees and their logarithms, (n,) each."""
+        drawn = self._drawn(self.degree(h).softmax(1))
+        return self.degrees[drawn.detach().argmax(1)].long(), drawn @ self.degrees.log()
 
-    def _links(self, h: Tensor, k: Tensor, first: Tensor, taste: Tensor) -> Tensor:
+    def _links(self, h: Tensor, k: Tensor, first: Tensor, met: Tensor, taste: Tensor) -> Tensor:
         """Uniform over k links of each, (n, nodes)."""
         near = self._walk(first)
-        everywhere = self.log_degree.softmax(0).expand_as(near)
-        places = torch.stack([near, self._walk(near), everywhere], 2)
-        mixed = (places @ self.reach(h).softmax(1)[..., None]).squeeze(2)
+        ends = self.log_degree.log_softmax(0)
+        mixed = torch.zeros_like(near)
+        places = near, self._walk(near), ends.exp().expand_as(near)
+        for place, share in zip(places, self.reach(h).softmax(1).T, strict=True):
+            tilted = place * (met - ends).exp()
+            mixed = mixed + share[:, None] * tilted / tilted.sum(1, keepdim=True)
         taken = first.detach() > 0.5
         logits = (mixed.clamp_min(1e-20).log() + taste).masked_fill(taken, -1e9)
         score = (logits.detach() + _gumbel(logits)).masked_fill(taken, float("inf"))
@@ -125,7 +138,8 @@ class Joining(nn.Module):
         numbers = around @ self.around + noise @ self.spread + more[:, :size]
         if not self.classes:
             return numbers
-        logits = SHARPNESS * around[:, size:] + more[:, size:]
+        told = torch.cat([around, h[:, -1:], torch.ones_like(h[:, :1])], 1)
+        logits = told @ self.classify + more[:, size:]
         return torch.cat([numbers, self._drawn(logits.softmax(1))], 1)
 
     def _walk(self, p: Tensor) -> Tensor:
@@ -151,7 +165,6 @@ def joining(
     metric: GraphMetric,
     features: Tensor,
     classes: int,
-    most: int,
     latent: int = 64,
     width: int = 64,
     depth: int = 2,
@@ -170,31 +183,13 @@ def joining(
     """
     generator = Generator(
         *dense(latent, width, depth, generator_norm, nn.ReLU()),
-        Joining(view, metric, features, classes, most, width if depth else latent, width),
+        Joining(view, metric, features, classes, width if depth else latent, width),
     )
     critic = Critic(
         *dense(view.size, width, depth, critic_norm, LeakyReLU()),
         nn.Linear(width if depth else view.size, 1),
     )
     return generator, LeadingCritic(view.size, critic)
-
-
-def _linear(metric: GraphMetric, features: Tensor, size: int) -> tuple[Tensor, Tensor, float]:
-    """Where training starts: the regression of a node's numbers on its neighbours' mean features,
-    a square root of its residuals' covariance, and how often two neighbours of a node are linked.
-    """
-    ones = metric.paths.adjacency
-    degree = ones.sum(1)
-    mean = (ones @ features.numpy()) / degree[:, None]
-    numbers = features[:, :size].numpy().astype(float)
-    ridge = 1e-3 * len(mean) * np.eye(mean.shape[1])
-    slope = np.linalg.solve(mean.T @ mean + ridge, mean.T @ numbers)
-    rest = numbers - mean @ slope
-    value, vectors = np.linalg.eigh(rest.T @ rest / len(rest))
-    root = (vectors * np.sqrt(value.clip(0))).T
-    closed = ((ones @ ones).multiply(ones).sum(1) / degree / (degree - 1).clip(1))[degree > 1]
-    share = float(np.clip(closed.mean() if len(closed) else 0, 0.02, 0.98))
-    return torch.from_numpy(slope).float(), torch.from_numpy(root).float(), share
 
 
 def _through(hard: Tensor, soft: Tensor) -> Tensor:

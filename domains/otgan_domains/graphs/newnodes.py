@@ -100,7 +100,6 @@ def new_nodes(
                 metric=metric,
                 features=features,
                 classes=len(classes),
-                most=most,
             )
         },
         presets={"*": SETTINGS, "wgan-gp": {"constraint": {"sided": "one"}}},
