@@ -24,6 +24,7 @@ from otgan.report.log import Log
 from otgan.runs import Run
 
 adam = partial(torch.optim.Adam, lr=1e-2, betas=(0.0, 0.9))
+TABLE = "otgan_domains.table:table"
 SMALL = {"batch_size": 8, "log_every": 2, "monitor_every": 2, "network": {"width": 4}}
 
 
@@ -133,7 +134,7 @@ def test_what_cannot_be_mapped_is_refused_with_what_to_do(files):
         model.sourced()
     (files / "a.csv").write_text("colour,size\n" + "red,1\nblue,2\n" * 20)
     (files / "b.csv").write_text("colour,size\n" + "red,1\ngreen,2\n" * 20)
-    tables = {"data": str(files / "a.csv"), "source": str(files / "b.csv"), "domain": "table"}
+    tables = {"data": str(files / "a.csv"), "source": str(files / "b.csv"), "domain": TABLE}
     with pytest.raises(InputError, match="'columns' of the source differ"):
         otgan.fit(**tables, **chosen)
 
