@@ -232,7 +232,7 @@ def test_before_training_leaves_are_linked_to_hubs():
     p, degree = x[:, view.size :], (x[:, view.size - 1] * view.units[2]).exp()
     leaf = degree < 1.5
     assert 0.9 < leaf.float().mean() < 0.99
-    assert p[leaf, :5].sum(1).mean() > 0.97  # by the ends of edges it were .52
+    assert p[leaf, :5].sum(1).mean() > 0.9  # by the ends of edges it were .52
     assert (x[leaf, 1] > x[leaf, 0]).float().mean() > 0.9  # unlike the neighbour's class
 
 
