@@ -204,7 +204,9 @@ class Model:
 
     def values(self, samples: Tensor, conditions: Sequence[str] = ()) -> Tensor | None:
         """The critic's value of what `sample` gave for these conditions, (n, *E) -> (n,); None of a
-        conditional run that was asked for nothing."""
+        conditional run that was asked for nothing, and without a critic of values."""
+        if isinstance(self.critic, heads.Features | heads.Points):
+            return None
         if self.condition is None:
             return self.score(samples)
         parts = samples.tensor_split(len(conditions)) if conditions else ()

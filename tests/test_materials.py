@@ -21,7 +21,7 @@ from otgan_domains.materials.spelling import Reader, Spelling
 
 from otgan import fit
 from otgan.cli import main
-from otgan.config import InputError
+from otgan.config import InputError, resolve
 from otgan.geometry import Lp, Mahalanobis
 from otgan.preprocess import Encoding
 
@@ -57,6 +57,8 @@ BAD = {
     "Og2O": "beyond Lr",
     "Fe-1O": "negative",
     "FeO0": "is 0",
+    "Fe3000000000O": "more than 10,000 atoms",
+    "Fe" + 400 * "9": "more than 10,000 atoms",
     "Cu0.5Ni0.4": "fractions that add up to 0.9",
     "Fe3.14159O": "not whole",
     "CuSO4·5H2O": "CuSO4(H2O)5",
@@ -242,6 +244,28 @@ def test_a_wrong_table_is_explained(tmp_path, lines, wrong):
     with pytest.raises(InputError) as error:
         materials_of(written(tmp_path / "f.csv", *lines))
     assert wrong in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("lines", "wrong"),
+    [
+        (["formula,elements", *(f"{a}Cl,{k}" for k, a in enumerate(("Li", "Na", "K")))], "rename"),
+        (["formula", "NaCl", "KBr"], "none is left to hold out: give more formulas"),
+    ],
+)
+def test_what_cannot_be_divided_is_explained(tmp_path, lines, wrong):
+    with pytest.raises(InputError, match=wrong):
+        materials(written(tmp_path / "f.csv", *lines))
+
+
+def test_a_system_of_which_no_formula_lacks_an_element_keeps_its_amounts(tmp_path):
+    rows = ["formula", *(f"Ga{a}As{b}" for a in (1, 2, 3) for b in (1, 4, 5))]
+    (tmp_path / "system.csv").write_text("\n".join(rows))
+    assert materials(str(tmp_path / "system.csv")).state["counts"] == [1, 2, 3, 4, 5]
+
+
+def test_presets_without_a_critic_have_no_critic_steps():
+    assert resolve("sinkhorn", materials(cost="elmd").presets).critic_steps == 0
 
 
 def test_the_split_of_the_file_is_obeyed_without_leaks(tmp_path):

@@ -30,7 +30,6 @@ Cost = Literal["encoding", "elmd", "l2"]
 
 SETTINGS = {
     "steps": 2000,
-    "critic_steps": 2,
     "average": 0.999,
     "optimiser": {"rate": 4e-4},
     "monitor_every": 500,
@@ -97,7 +96,8 @@ def materials(
         networks={"mlp": mlp},
         presets={
             "*": {**SETTINGS, "batch_size": batch},
-            "wgan-gp": {"constraint": {"sided": "one"}},
+            "wgan-gp": {"critic_steps": 2, "constraint": {"sided": "one"}},
+            "wgan-lp": {"critic_steps": 2},
         },
         save=saver.save,
         save_rated=saver.save,

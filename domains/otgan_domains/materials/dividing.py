@@ -24,9 +24,17 @@ def divided(known: Materials, share: float) -> tuple[Samples, Samples, dict[str,
         share: of the formulas to hold out, where the file does not say which.
 
     Raises:
-        InputError: a share outside (0, 1), a single formula, a column without variance in training.
+        InputError: a share outside (0, 1), a single formula, none held out, a column without
+            variance in training or called `elements`.
     """
+    if any(c.name == "elements" for c in known.columns):
+        raise InputError("a column is called 'elements', as is the number of elements: rename it")
     known, aside, elements = _spoken(known, _aside(known, share))
+    if not aside.any():
+        raise InputError(
+            f"of {len(known.formulas)} rows with {len(set(known.formulas))} formulas none is left "
+            "to hold out: give more formulas, or a larger --held-out"
+        )
     x = points(known.formulas, elements)
     several, seen = (x > 0).sum(1), ~aside.numpy()
     attributes = [_attribute(c.rows(seen)) for c in known.columns]
@@ -41,7 +49,7 @@ def divided(known: Materials, share: float) -> tuple[Samples, Samples, dict[str,
     texts = [list(dict.fromkeys(known.rows(part).formulas)) for part in (seen, aside.numpy())]
     state = {
         "elements": list(elements),
-        "counts": x.unique().long().tolist()[1:],
+        "counts": x[x > 0].unique().long().tolist(),
         "most": int(several.max()),
         "atoms": int(x.sum(1).max()),
         "attributes": to_json(attributes),

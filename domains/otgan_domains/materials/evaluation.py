@@ -27,12 +27,12 @@ def verdicts(formulas: Sequence[Counts]) -> dict[str, float]:
     """Shares that smact's check lets pass.
 
     `valid` is balanced or metals alone, `valid without alloys` balanced, `neutral` and `valid with
-    mixed valence` what they say (`chemistry.check`).
+    mixed valence` what they say (`chemistry.check`); a pure element is all of these.
     """
     found = [check(dict(one)) for one in formulas]
     mixed = [check(dict(one), mixed_valence=True).valid() for one in formulas]
     return {
-        "neutral": _share(verdict.neutral for verdict in found),
+        "neutral": _share(verdict.neutral or verdict.element for verdict in found),
         "valid": _share(verdict.valid() for verdict in found),
         "valid without alloys": _share(verdict.valid(alloys=False) for verdict in found),
         "valid with mixed valence": _share(mixed),

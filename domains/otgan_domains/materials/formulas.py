@@ -13,6 +13,9 @@ from otgan_domains.materials.elements import SCALE
 SMALL, LARGE = 12, 1000
 """Largest multiples tried for rounded fractions such as .333, and for decimals as written."""
 
+MOST = 10_000
+"""Atoms of a formula."""
+
 _SUBSCRIPTS = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
 _NUMBER = re.compile(r"\d+\.?\d*|\.\d+")
 
@@ -88,6 +91,8 @@ def _parsed(text: str) -> dict[str, float]:
             raise ValueError(f"'{element.name}' is an isotope: write H")
         if element.symbol not in SCALE:
             raise ValueError(f"'{element.symbol}' is beyond Lr, where little is known")
+    if not sum(found.values()) <= MOST:
+        raise ValueError(f"it has more than {MOST:,} atoms")
     return {element.symbol: amount for element, amount in found.items()}
 
 

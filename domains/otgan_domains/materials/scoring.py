@@ -52,7 +52,7 @@ class Scoring:
         """Amounts (n, elements) -> (n,) bool, by name; what is no formula passes nothing."""
         named: dict[str, Callable[[Counts], bool]] = {
             "some element": bool,
-            "neutral": lambda one: _verdict(one).neutral,
+            "neutral": lambda one: _verdict(one).neutral or _verdict(one).element,
             "neutral and balanced, or an alloy": lambda one: _verdict(one).valid(),
             "neutral and balanced": lambda one: _verdict(one).valid(alloys=False),
             "the same with mixed valence, or an alloy": lambda one: _verdict(one, True).valid(),

@@ -49,7 +49,7 @@ def molecules(
         largest: most heavy atoms of a molecule; larger ones are dropped.
         rare: molecules with an atom type in a smaller share of them are dropped.
         held_out: share of the molecules kept from training.
-        chart: learned, an autoencoder of which the decoder writes SMILES, or one-hot, codes of
+        chart: learned, an autoencoder that writes molecules atom by atom, or one-hot, codes of
             atoms and bonds.
         p: exponent of the ground cost, 2 or 1.
         state: of a finished run, in place of data.

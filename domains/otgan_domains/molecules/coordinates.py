@@ -20,11 +20,11 @@ Coordinates = Literal["learned", "one-hot"]
 LATENT = {
     "steps": 1000,
     "batch_size": 256,
-    "critic_steps": 3,
     "average": 0.999,
     "optimiser": {"rate": 4e-4},
     "network": {"width": 256},
 }
+GAME = {"critic_steps": 3}
 ONE_HOT = {"steps": 10_000}
 
 
@@ -53,5 +53,5 @@ def coordinates(kind: Coordinates, vocabulary: Vocabulary, p: float) -> dict[str
             Spelling(vocabulary), encoder, noise=1.0, dropout=0.0, steps=2000, batch_size=128
         ),
         "networks": {"mlp": mlp},
-        "presets": {"*": LATENT},
+        "presets": {"*": LATENT, "wgan-gp": GAME, "wgan-lp": GAME},
     }

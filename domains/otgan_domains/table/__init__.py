@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from otgan.conditions import Attribute, to_json
 from otgan.config import InputError
@@ -44,7 +45,7 @@ def table(
         found = _columns(data, columns, drop_missing)
         x = torch.from_numpy(np.stack([c.values for c in found], 1)).float()
         training, testing = split(Samples(x, x), held_out)
-        attributes = [_attribute(c) for c in found]
+        attributes = [_attribute(c, training.x[:, k]) for k, c in enumerate(found)]
         state = {"columns": [c.to_state() for c in found], "attributes": to_json(attributes)}
     classes = [tuple(c["classes"]) for c in state["columns"]]
     chart = Mixed([len(names) for names in classes], whitening)
@@ -100,7 +101,7 @@ def _columns(data: str, names: tuple[str, ...], drop_missing: bool) -> list[Colu
     return found
 
 
-def _attribute(one: Column) -> Attribute:
+def _attribute(one: Column, training: Tensor) -> Attribute:
     if one.classes:
         return Attribute(one.name, one.classes)
-    return Attribute.number(one.name, torch.from_numpy(one.values).float())
+    return Attribute.number(one.name, training)
