@@ -16,7 +16,7 @@ from otgan.constraints import Certified
 from otgan.geometry import Lp
 from otgan.networks import mlp
 
-SHIFT = torch.tensor([2.5, -1.0])
+SHIFT = torch.tensor([1.5, -1.0])
 
 
 def points(n):

@@ -240,7 +240,17 @@ def test_scores_of_packed_molecules_are_those_of_the_valid_ones(monkeypatch):
 def test_a_run_has_scores_beside_their_floor(here, capsys):
     (here / "some.smi").write_text("\n".join(NCI[:300]))
     main(
-        ["train", "otgan_domains.molecules:molecules", "--data", "some.smi", *QUICK, "--out", "run"]
+        [
+            "train",
+            "otgan_domains.molecules:molecules",
+            "--data",
+            "some.smi",
+            *QUICK,
+            "--chart-steps",
+            "2",
+            "--out",
+            "run",
+        ]
     )
     main(["evaluate", "run", "--limit", "10", "--draws", "1", "--json", "scores.json"])
     report = json.loads((here / "scores.json").read_text())
