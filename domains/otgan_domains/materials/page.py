@@ -91,7 +91,7 @@ def _passing(axes: Any, made: Tensor, real: Tensor, elements: Sequence[str]) -> 
     for k, (x, label) in enumerate(((real, "real"), (made, "generated"))):
         found = [check(dict(one)) for one in counted(x, elements) if one]
         shares = {
-            "neutral": [v.neutral for v in found],
+            "neutral": [v.neutral or v.element for v in found],
             "balanced": [v.valid(alloys=False) for v in found],
             "balanced or alloy": [v.valid() for v in found],
         }
