@@ -29,7 +29,7 @@ class Launch:
 
     command: ClassVar[str] = "train"
     preset: str = field(default="wgan-gp")
-    """Settings to start from: wgan-gp, wgan-lp, certified, wgan, sngan, gan; or the domain's."""
+    """Settings to start from: wgan-gp, certified, gan, ... (docs/lineage.md), or the domain's."""
     out: Path | None = field(default=None)
     """Run folder to write; the next free runs/DOMAIN-K if not given."""
     source: str | None = field(default=None)

@@ -68,7 +68,9 @@ class Model:
         asked = None if several is None else [self._asked(one) for one in several]
         if keep is not None:
             every: Sequence[Tensor | None] = asked or [None]
-            return torch.cat([self._kept(n, seed, y, truncation, keep) for y in every])
+            device = next(self.generator.parameters()).device
+            with nullcontext() if seed is None else seeded(seed, device):
+                return torch.cat([self._kept(n, y, truncation, keep) for y in every])
         y = None if asked is None else torch.stack(asked).repeat_interleave(n, 0)
         points = self._generate(n if y is None else len(y), seed, y, truncation)
         return self.domain.chart.decode(points).cpu()
@@ -124,24 +126,20 @@ class Model:
             raise InputError(f"points of shape {tuple(x.shape[1:])} are not of shape {shape}")
         return self.domain.chart.encode(floats(x).reshape(-1, *shape))
 
-    def _kept(
-        self, n: int, seed: int | None, y: Tensor | None, truncation: float | None, keep: str
-    ) -> Tensor:
+    def _kept(self, n: int, y: Tensor | None, truncation: float | None, keep: str) -> Tensor:
         """n samples at a condition (k,) that are what they must be, by rejection."""
         if self.domain.keep is None:
             raise InputError(f"the samples of this domain cannot be asked to be '{keep}'")
         accepts, found, size = self.domain.keep(keep), [], max(1000, n)
         told = None if y is None else y.expand(size, -1)
-        device = next(self.generator.parameters()).device
-        with nullcontext() if seed is None else seeded(seed, device):
-            for drawn in itertools.count(size, size):
-                x = self.domain.chart.decode(self._generate(size, None, told, truncation)).cpu()
-                found.append(x[accepts(x)])
-                there = sum(map(len, found))
-                if there >= n:
-                    break
-                if drawn >= RARE * 20 and there * RARE < drawn:
-                    raise InputError(f"of {drawn} samples {there} are '{keep}': ask for less")
+        for drawn in itertools.count(size, size):
+            x = self.domain.chart.decode(self._generate(size, None, told, truncation)).cpu()
+            found.append(x[accepts(x)])
+            there = sum(map(len, found))
+            if there >= n:
+                break
+            if drawn >= RARE * 20 and there * RARE < drawn:
+                raise InputError(f"of {drawn} samples {there} are '{keep}': ask for less")
         return torch.cat(found)[:n]
 
     @torch.no_grad()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -61,8 +62,17 @@ def flag(x: Tensor, vocabulary: Vocabulary, known: Known) -> Flagged:
 def shares(vocabulary: Vocabulary, known: Known) -> Mapping[str, Callable[[Tensor], Tensor]]:
     """Of samples as they are, by name, (n, N, N + 1) -> (n,) bool."""
 
+    @lru_cache(maxsize=1)  # every share is asked of the same samples
+    def flagged(packed: bytes) -> Flagged:
+        shape = (-1, vocabulary.most, vocabulary.most + 1)
+        x = torch.frombuffer(bytearray(packed), dtype=torch.int8).reshape(shape)
+        return flag(x, vocabulary, known)
+
     def share(which: Callable[[Flagged], np.ndarray]) -> Callable[[Tensor], Tensor]:
-        return lambda x: torch.from_numpy(which(flag(x, vocabulary, known)))
+        def of(x: Tensor) -> Tensor:
+            return torch.from_numpy(which(flagged(x.to(torch.int8).cpu().numpy().tobytes())))
+
+        return of
 
     return {
         "valid": share(lambda f: f.valid),
