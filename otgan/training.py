@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 import inspect
-import math
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
 from otgan import build
+from otgan.budget import Budget
 from otgan.conditions import Condition
-from otgan.config import Config, InputError, RunError, checked, resolve
+from otgan.config import Config, InputError, checked, resolve
 from otgan.data import Batches, encoded
 from otgan.domain import Domain, check, find, load
-from otgan.engine import Game, Record, train
+from otgan.engine import Game, train
 from otgan.model import Model, reopen
-from otgan.monitors import Collapse, Given, HeldOut, Monitor, Plateau, Slope, broken, memory
+from otgan.monitors import Given, HeldOut
 from otgan.preprocess import Encoding, Identity
-from otgan.randomness import random_state, set_random_state
+from otgan.randomness import set_random_state
 from otgan.report.log import Log
 from otgan.runs import Run, describe
+from otgan.watch import Watch
 
 MONITOR_POINTS = 512
 CHART_SHARE = 0.5
@@ -169,15 +170,7 @@ def _play(
     game = build.game(domain, config, fabric)
     torch.manual_seed(config.seed + 1 + fabric.global_rank)
     condition = build.condition(domain, config)
-    data = build.seen(domain, config)[0].told(condition)
-    chart = domain.chart
-    if isinstance(chart, Encoding):
-        data, chart = encoded(data, chart, fabric), Identity()
-    try:
-        batches = Batches(data, chart, config.batch_size, fabric, config.seed)
-    except ValueError as error:
-        raise InputError(str(error)) from None
-
+    batches = _batches(domain, config, condition, fabric)
     seconds = 0.0
     if resuming and out is not None:
         seconds = _restore(Run.open(out).read_checkpoint(), game, batches, fabric)
@@ -185,63 +178,18 @@ def _play(
             raise InputError(f"the run is done: {game.step} steps; give a larger --steps to go on")
 
     source = build.source(domain, config, fabric)
-    real, training, given = _monitored(domain, condition, fabric)
-    unseen = source if domain.source is None else _unseen(domain, fabric)
-    monitor = HeldOut(real, training, unseen, domain.chart.unit or 1.0, given)
+    monitor = _monitor(domain, condition, source, fabric)
     run = None
     if out is not None and fabric.is_global_zero:
         run = Run(Path(out)) if resuming else Run.create(out)
         run.write_spec(spec)
         run.write_texts(domain.files)
 
-    alarms: list[Monitor] = [Collapse(), Slope(game.constraint)]
-    plateau = Plateau(config.patience) if config.patience else None
-    if resuming and run:
-        for seen in _seen(run, game.step):
-            for alarm in alarms:
-                alarm(seen)
-            if plateau:
-                plateau(seen)
-    kept = f"'{out}' has the last good checkpoint, step {game.step}" if resuming else ""
-
-    budget = _Budget(config, game, seconds, spent)
-    pending: list[Record] = []
+    budget = Budget(config, game, seconds, spent)
     with Log(run, domain, game, quiet=quiet or not fabric.is_global_zero) as log:
+        watch = Watch(domain, spec, game, batches, monitor, budget, log, run, out)
         for record in train(game, batches, source):
-            pending.append(record)
-            log.advance()
-            if budget.settle(game):
-                spec["config"]["steps"] = game.schedule.steps
-                if run:
-                    run.write_spec(spec)
-            last = game.step == game.schedule.steps
-            watched = last or game.step % config.monitor_every == 0
-            if watched or game.step % config.log_every == 0:
-                means = _means(pending, kept)
-                pending.clear()
-                figures = {}
-                if watched:
-                    state = _state(game, batches, budget.elapsed(), fabric)
-                    _refuse(broken(state), game.step, kept)
-                    figures = monitor(game) if fabric.is_global_zero else {}
-                used = {"step_seconds": budget.pace(game.step), **memory(fabric.device)}
-                used |= game.view.figures()
-                log.row(game.step, budget.elapsed(), means, figures, used)
-            if watched:
-                for told in (text for alarm in alarms if figures and (text := alarm(figures))):
-                    log.alarm(game.step, told)
-                flat = plateau(figures) if plateau and figures else None
-                if fabric.broadcast(flat) and budget.end(game):
-                    spec["config"]["steps"] = game.schedule.steps
-                    log.alarm(game.step, f"{flat}: the run ends at step {game.schedule.steps}")
-                    if run:
-                        run.write_spec(spec)
-                if run:
-                    model = Model(domain, spec, game.average, game.critic)
-                    log.picture(model)  # refuses NaN before good files are replaced
-                    model.write(run)
-                    run.write_checkpoint(state)
-                    kept = f"'{out}' has the last good checkpoint, step {game.step}"
+            watch(record)
     return game
 
 
@@ -266,75 +214,22 @@ def _learn(domain: Domain, config: Config, fabric: Fabric, quiet: bool) -> float
     return time.monotonic() - start
 
 
-def _seen(run: Run, step: int) -> list[dict[str, float]]:
-    """The held-out figures of metrics.csv up to a step, which monitors get again on resuming."""
-    rows = [r for r in run.metrics() if int(r["step"]) <= step and r.get("exact_error")]
-    return [{k: float(v) for k, v in row.items() if v} for row in rows]
+def _batches(
+    domain: Domain, config: Config, condition: Condition | None, fabric: Fabric
+) -> Batches:
+    data, chart = build.seen(domain, config)[0].told(condition), domain.chart
+    if isinstance(chart, Encoding):
+        data, chart = encoded(data, chart, fabric), Identity()
+    try:
+        return Batches(data, chart, config.batch_size, fabric, config.seed)
+    except ValueError as error:
+        raise InputError(str(error)) from None
 
 
-def _refuse(name: str | None, step: int, kept: str) -> None:
-    """Stops before anything that is not finite replaces a good file.
-
-    Raises:
-        RunError: `name` is not finite.
-    """
-    if name:
-        raise RunError(
-            f"diverged before step {step} ({name} is not finite): train again with a lower "
-            f"--optimiser.rate or a larger --constraint.weight; {kept or 'no checkpoint is kept'}"
-        )
-
-
-class _Budget:
-    """Turns a time budget, counted from here, into a step count once a tenth of it has passed.
-
-    Args:
-        seconds: what the run had taken before it was resumed.
-        spent: of this time, before the game.
-    """
-
-    def __init__(self, config: Config, game: Game, seconds: float, spent: float = 0.0):
-        self.seconds = None if config.steps else max(60 * (config.minutes or 0) - spent, 1e-3)
-        self.fabric, self.first = game.fabric, game.step
-        seconds += spent
-        self.before, self.start = seconds, time.monotonic()
-        self.row = self.first, self.start
-
-    def elapsed(self) -> float:
-        return self.before + time.monotonic() - self.start
-
-    def pace(self, step: int) -> float:
-        """Seconds per step since the last call."""
-        (before, start), self.row = self.row, (step, time.monotonic())
-        return (self.row[1] - start) / max(1, step - before)
-
-    def end(self, game: Game) -> bool:
-        """Lets rates fall from here, where they are constant yet: a repeat has the same steps."""
-        steps = math.ceil((game.step + 1) / (1 - game.schedule.decay))
-        if game.schedule.rate(game.step) < 1 or steps >= game.schedule.steps:
-            return False
-        game.schedule.steps, self.seconds = steps, None
-        return True
-
-    def settle(self, game: Game) -> bool:
-        """Sets the schedule's steps if it is time to; all processes settle at the same step."""
-        if self.seconds is None:
-            return False
-        share = (time.monotonic() - self.start) / self.seconds
-        more = math.ceil((game.step - self.first) / share) if share > 0.1 else 0
-        more = self.fabric.broadcast(more)
-        if more:
-            # Never so few steps that rates should have fallen already.
-            flat = 0 if self.first else math.ceil((game.step + 1) / (1 - game.schedule.decay))
-            game.schedule.steps = max(self.first + more, game.step + 1, flat)
-            self.seconds = None
-        return bool(more)
-
-
-def _monitored(
-    domain: Domain, condition: Condition | None, fabric: Fabric
-) -> tuple[Tensor, Tensor, Given | None]:
-    """Held-out and as many training points, in chart coordinates, and their conditions."""
+def _monitor(
+    domain: Domain, condition: Condition | None, source: Callable[[int], Tensor], fabric: Fabric
+) -> HeldOut:
+    """On held-out and as many training points, in chart coordinates, and their conditions."""
     assert domain.train is not None and domain.held_out is not None
     n = min(MONITOR_POINTS, len(domain.held_out), len(domain.train))
     parts = [part.told(condition) for part in (domain.held_out, domain.train)]
@@ -342,9 +237,12 @@ def _monitored(
         domain.chart.encode(fabric.to_device(part.draw(n, seed=0))) for part in parts
     )
     y, z = (part.known(n, seed=0) for part in parts)
-    if condition is None or y is None or z is None:
-        return held_out, training, None
-    return held_out, training, Given(condition, fabric.to_device(y), fabric.to_device(z))
+    given = None
+    if condition is not None and y is not None and z is not None:
+        given = Given(condition, fabric.to_device(y), fabric.to_device(z))
+    if domain.source is not None:
+        source = _unseen(domain, fabric)
+    return HeldOut(held_out, training, source, domain.chart.unit or 1.0, given)
 
 
 def _unseen(domain: Domain, fabric: Fabric) -> Callable[[int], Tensor]:
@@ -352,30 +250,6 @@ def _unseen(domain: Domain, fabric: Fabric) -> Callable[[int], Tensor]:
     assert domain.source is not None and domain.source.held_out is not None
     data = domain.source.held_out
     return lambda n: domain.chart.encode(fabric.to_device(data.drawn(n)))
-
-
-def _means(records: list[Record], kept: str) -> dict[str, float]:
-    """Means over the steps since the last row, with one wait for the device.
-
-    Raises:
-        RunError: one is not finite.
-    """
-    names = ("gap", "penalty", "critic_loss", "generator_loss")
-    table = torch.stack([torch.stack([getattr(r, n) for n in names]) for r in records])
-    means = dict(zip(names, table.cpu().double().mean(0).tolist(), strict=True))
-    bad = next((name for name, value in means.items() if not math.isfinite(value)), None)
-    _refuse(bad, records[-1].step, kept)
-    return means
-
-
-def _state(game: Game, batches: Batches, seconds: float, fabric: Fabric) -> dict[str, Any]:
-    random = cast(Tensor, fabric.all_gather(random_state(fabric.device)))
-    return {
-        "game": game.state_dict(),
-        "drawn": batches.drawn,
-        "seconds": seconds,
-        "random": random.view(fabric.world_size, -1).cpu(),
-    }
 
 
 def _restore(state: Mapping[str, Any], game: Game, batches: Batches, fabric: Fabric) -> float:
