@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -34,15 +36,39 @@ def _umask() -> int:
     return mask
 
 
+Writers = Mapping[str, Callable[[Path], None]]
+"""How to write a file, by its ending."""
+
+
+def write(path: Path, writers: Writers) -> None:
+    """A file in the format that its ending names, whole or not at all.
+
+    Raises:
+        InputError: an ending that is none of these.
+    """
+    if path.suffix not in writers:
+        raise InputError(f"cannot write '{path.name}'{suggest(path.suffix, writers)}")
+    with replacing(path) as part:
+        writers[path.suffix](part)
+
+
+def write_table(path: Path, rows: Iterable[Sequence[object]]) -> None:
+    """A .csv file, a line a row."""
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows(rows)
+
+
+def arrays(samples: Tensor) -> Writers:
+    """.npy, and .npz with an array `x`, of (n, *E)."""
+    x = samples.numpy()
+    return {
+        ".npy": lambda path: np.save(path, x),
+        ".npz": lambda path: np.savez_compressed(path, x=x),
+    }
+
+
 def save_array(samples: Tensor, path: Path, columns: int | None = None) -> None:
     """(n, *E) as .npy, .npz (array `x`) or .csv (a row a sample)."""
-    if path.suffix not in ARRAYS:
-        raise InputError(f"cannot write '{path.name}'{suggest(path.suffix, ARRAYS)}")
-    array = samples.numpy()
-    with replacing(path) as part:
-        if path.suffix == ".npy":
-            np.save(part, array)
-        elif path.suffix == ".npz":
-            np.savez_compressed(part, x=array)
-        else:
-            np.savetxt(part, array.reshape(len(array), -1), delimiter=",", fmt="%.7g")
+    rows = samples.numpy().reshape(len(samples), -1)
+    table = partial(np.savetxt, X=rows, delimiter=",", fmt="%.7g")
+    write(path, {**arrays(samples), ".csv": table})

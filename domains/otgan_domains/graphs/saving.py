@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from pathlib import Path
@@ -11,36 +10,29 @@ import networkx as nx
 import numpy as np
 from torch import Tensor
 
-from otgan.config import InputError, suggest
 from otgan.geometry import GraphMetric
-from otgan.report.files import replacing
+from otgan.report.files import arrays, write, write_table
 from otgan_domains.graphs.drawing import draw
-
-FORMATS = (".csv", ".npy", ".graphml", ".png")
 
 
 class Writer(ABC):
     """Writes samples in the formats of a graph."""
 
     def save(self, samples: Tensor, path: Path, columns: int | None = None) -> None:
-        """.csv (`rows`), .graphml (`graph`), .png (`show`) or .npy (the points).
+        """.csv (`rows`), .graphml (`graph`), .png (`show`), .npy or .npz (the points).
 
         Raises:
             InputError: another format.
         """
-        if path.suffix not in FORMATS:
-            raise InputError(f"cannot write '{path.name}'{suggest(path.suffix, FORMATS)}")
-        if path.suffix == ".png":
-            self.show(samples, path, columns)
-            return
-        with replacing(path) as part:
-            if path.suffix == ".npy":
-                np.save(part, samples.numpy())
-            elif path.suffix == ".graphml":
-                nx.write_graphml(self.graph(samples), part)
-            else:
-                with part.open("w", newline="") as file:
-                    csv.writer(file).writerows(self.rows(samples))
+        write(
+            path,
+            {
+                ".csv": lambda part: write_table(part, self.rows(samples)),
+                ".graphml": lambda part: nx.write_graphml(self.graph(samples), part),
+                ".png": lambda part: self.show(samples, part, columns),
+                **arrays(samples),
+            },
+        )
 
     @abstractmethod
     def show(self, samples: Tensor, path: Path, columns: int | None = None) -> None:

@@ -13,15 +13,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from otgan.config import InputError, suggest
-from otgan.report.files import replacing, save_array
+from otgan.report.files import arrays, write, write_table
 from otgan_domains.materials.candidates import CHEMISTRY, chemistry
 from otgan_domains.materials.estimates import Estimator
 from otgan_domains.materials.fractions import Cumulative
 from otgan_domains.materials.page import draw
 from otgan_domains.materials.representation import points, texts
-
-FORMATS = (".csv", ".npy", ".npz", ".png")
 
 HEADER = (
     *("formula", "elements", "atoms", "known", "repeats", "nearest", "distance"),
@@ -71,15 +68,14 @@ class Saver:
         Raises:
             InputError: another format.
         """
-        if path.suffix not in FORMATS:
-            raise InputError(f"cannot write '{path.name}'{suggest(path.suffix, FORMATS)}")
-        if path.suffix == ".png":
-            self.show(samples, path, columns)
-        elif path.suffix == ".csv":
-            with replacing(path) as part, part.open("w", newline="") as file:
-                csv.writer(file).writerows([self.header, *self.rows(samples, values)])
-        else:
-            save_array(samples, path)
+        write(
+            path,
+            {
+                ".csv": lambda part: write_table(part, [self.header, *self.rows(samples, values)]),
+                ".png": lambda part: self.show(samples, part, columns),
+                **arrays(samples),
+            },
+        )
 
     def rows(self, samples: Tensor, values: Tensor | None = None) -> Iterable[Sequence[str | int]]:
         """A row a sample: reduced formula, numbers of elements and atoms, whether it is known (from

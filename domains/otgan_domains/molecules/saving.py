@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import csv
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from PIL import Image, ImageDraw
 from rdkit import Chem
 from rdkit.Chem import Draw, rdDepictor
 from torch import Tensor
 
-from otgan.config import InputError, suggest
-from otgan.report.files import replacing
+from otgan.report.files import arrays, replacing, write, write_table
 from otgan_domains.molecules.flags import Flagged, flag
 from otgan_domains.molecules.known import Known
 from otgan_domains.molecules.parsing import PROPERTIES
@@ -39,30 +37,25 @@ class Saver:
 
     def __init__(self, vocabulary: Vocabulary, known: Known, data: Mapping[str, Any]):
         self.vocabulary, self.known, self.data = vocabulary, known, data
-        self.writers: Mapping[str, Callable[[Flagged, Path], None]] = {
-            ".smi": self._lines,
-            ".csv": self._table,
-            ".sdf": self._blocks,
-        }
 
     def save(self, samples: Tensor, path: Path, columns: int | None = None) -> None:
         """.smi (valid ones, each with its flags), .csv (all of them, with properties), .sdf (valid
-        ones), .png (`show`) or .npy (the packed form).
+        ones), .png (`show`), .npy or .npz (the packed form).
 
         Raises:
             InputError: another format.
         """
-        formats = (*self.writers, ".png", ".npy")
-        if path.suffix not in formats:
-            raise InputError(f"cannot write '{path.name}'{suggest(path.suffix, formats)}")
-        if path.suffix == ".png":
-            self.show(samples, path, columns)
-            return
-        with replacing(path) as part:
-            if path.suffix == ".npy":
-                np.save(part, samples.numpy())
-            else:
-                self.writers[path.suffix](self._flagged(samples), part)
+        flagged = partial(self._flagged, samples)
+        write(
+            path,
+            {
+                ".smi": lambda part: self._lines(flagged(), part),
+                ".csv": lambda part: write_table(part, self._table(flagged())),
+                ".sdf": lambda part: self._blocks(flagged(), part),
+                ".png": lambda part: self.show(samples, part, columns),
+                **arrays(samples),
+            },
+        )
 
     def show(self, samples: Tensor, path: Path, columns: int | None = None) -> None:
         """The first molecules, each with its flags, and histograms of all valid ones."""
@@ -80,15 +73,12 @@ class Saver:
         lines = [f"{one}\t{flagged.words(k)}\n" for k, one in enumerate(flagged.smiles) if one]
         path.write_text("".join(lines))
 
-    def _table(self, flagged: Flagged, path: Path) -> None:
-        with path.open("w", newline="") as file:
-            table = csv.writer(file)
-            flags = ("valid", "one_fragment", "repeated", "training")
-            table.writerow(["smiles", *flags, *self.data])
-            for k, mol in enumerate(flagged.mols):
-                said = (flagged.valid, flagged.whole, flagged.repeated, flagged.training)
-                values = [f"{PROPERTIES[name](mol):.6g}" if mol else "" for name in self.data]
-                table.writerow([flagged.smiles[k], *(int(these[k]) for these in said), *values])
+    def _table(self, flagged: Flagged) -> Iterator[Sequence[object]]:
+        yield "smiles", "valid", "one_fragment", "repeated", "training", *self.data
+        for k, mol in enumerate(flagged.mols):
+            said = (flagged.valid, flagged.whole, flagged.repeated, flagged.training)
+            values = [f"{PROPERTIES[name](mol):.6g}" if mol else "" for name in self.data]
+            yield flagged.smiles[k], *(int(these[k]) for these in said), *values
 
     def _blocks(self, flagged: Flagged, path: Path) -> None:
         """With coordinates in the plane, flags and properties."""

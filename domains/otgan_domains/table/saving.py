@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 
 from torch import Tensor
 
-from otgan.config import InputError, suggest
-from otgan.report.files import replacing, save_array
+from otgan.report.files import arrays, write, write_table
 from otgan.report.pictures import scatter
-
-FORMATS = (".csv", ".npy", ".npz", ".png")
 
 
 class Saver:
@@ -32,17 +28,15 @@ class Saver:
         Raises:
             InputError: another format.
         """
-        if path.suffix not in FORMATS:
-            raise InputError(f"cannot write '{path.name}'{suggest(path.suffix, FORMATS)}")
-        if path.suffix == ".png":
-            self.show(samples, path, columns)
-        elif path.suffix == ".csv":
-            with replacing(path) as part, part.open("w", newline="") as file:
-                rows = csv.writer(file)
-                rows.writerow(self.names)
-                rows.writerows(map(self._row, samples.tolist()))
-        else:
-            save_array(samples, path)
+        rows = map(self._row, samples.tolist())
+        write(
+            path,
+            {
+                ".csv": lambda part: write_table(part, [self.names, *rows]),
+                ".png": lambda part: self.show(samples, part, columns),
+                **arrays(samples),
+            },
+        )
 
     def _row(self, values: Sequence[float]) -> list[str]:
         pairs = zip(values, self.classes, strict=True)
