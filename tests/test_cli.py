@@ -88,6 +88,13 @@ def test_help_lists_the_commands_and_imports_no_torch():
     assert all(f"• {name} " in done.stdout for name in names)
 
 
+def test_python_m_otgan_is_the_command():
+    command = [sys.executable, "-m", "otgan", "sample", "nowhere"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "no run folder 'nowhere'" in done.stderr
+
+
 def test_no_arguments_print_the_help(capsys):
     with pytest.raises(SystemExit) as exit:
         main([])
