@@ -18,7 +18,7 @@ from otgan_domains.molecules.vocabulary import Vocabulary
 Coordinates = Literal["learned", "one-hot"]
 
 LATENT = {
-    "steps": 1000,
+    "steps": 4000,
     "batch_size": 256,
     "average": 0.999,
     "optimiser": {"rate": 4e-4},
