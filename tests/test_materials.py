@@ -162,7 +162,7 @@ def test_formulas_are_spelt_from_cation_to_anion_and_read_again():
     tokens = spelling.write(points(["SrTiO3"], ELEMENTS))[0]
     places = tokens[0:6:2] - 1
     assert [ELEMENTS[spelling.order[k]] for k in places] == ["Sr", "Ti", "O"]
-    with pytest.raises(ValueError, match="does not know"):
+    with pytest.raises(ValueError, match="999 atoms of an element"):
         spelling.write(points(["O999Fe"], ELEMENTS))
 
 
@@ -262,6 +262,13 @@ def test_a_system_of_which_no_formula_lacks_an_element_keeps_its_amounts(tmp_pat
     rows = ["formula", *(f"Ga{a}As{b}" for a in (1, 2, 3) for b in (1, 4, 5))]
     (tmp_path / "system.csv").write_text("\n".join(rows))
     assert materials(str(tmp_path / "system.csv")).state["counts"] == [1, 2, 3, 4, 5]
+
+
+def test_what_can_be_spelt_is_read_off_training_formulas_alone(tmp_path, capsys):
+    rows = ["split,formula", "train,NaCl", "train,Na2Cl", "train,NaCl3", "test,Na5Cl", "val,Na3Cl"]
+    state = materials(written(tmp_path / "f.csv", *rows)).state
+    assert (state["counts"], state["most"], state["atoms"]) == ([1, 2, 3], 2, 4)
+    assert "1 held-out rows have an amount" in capsys.readouterr().err
 
 
 def test_presets_without_a_critic_have_no_critic_steps():

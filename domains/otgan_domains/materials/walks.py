@@ -10,6 +10,7 @@ import torch
 
 from otgan.config import InputError
 from otgan.domain import Domain
+from otgan.preprocess import Encoding
 from otgan.report.files import replacing
 from otgan_domains.materials.candidates import chemistry
 from otgan_domains.materials.estimates import Estimator
@@ -55,13 +56,16 @@ def walk(domain: Domain, start: str, end: str, n: int = 201) -> list[Step]:
     Raises:
         InputError: what is no formula, or has an element or amount that the chart does not know.
     """
-    elements = domain.state["elements"]
+    elements, chart = domain.state["elements"], domain.chart
     try:
-        ends = domain.chart.encode(points([start, end], elements))
+        x = points([start, end], elements)
+        if isinstance(chart, Encoding):
+            chart.language.write(x)  # refuses what cannot come back
+        ends = chart.encode(x)
     except ValueError as error:
         raise InputError(f"no walk from '{start}' to '{end}': {error}") from None
     way = torch.linspace(0, 1, n)
-    x = domain.chart.decode(torch.lerp(ends[:1], ends[1:], way[:, None])).round()
+    x = chart.decode(torch.lerp(ends[:1], ends[1:], way[:, None])).round()
     formulas, known = texts(x, elements), set(unpack(domain.state["known"]))
     firsts = [k for k, text in enumerate(formulas) if text and (not k or text != formulas[k - 1])]
     met, cells = x[firsts], chemistry(x[firsts], elements)
@@ -80,6 +84,17 @@ def _last(formulas: Sequence[str], k: int, way: torch.Tensor) -> float:
     while last + 1 < len(formulas) and formulas[last + 1] == formulas[k]:
         last += 1
     return way[last].item()
+
+
+def table(steps: Sequence[Step]) -> str:
+    """A line a formula: the part of the way, whether the data have it, states, estimate."""
+    lines = []
+    for step in steps:
+        guess = "" if step.value is None else f"{step.value:8.3f} ± {step.deviation:.3f}"
+        known = "known" if step.known else "new"
+        way = f"{step.begin:.2f} to {step.end:.2f}"
+        lines.append(f"{way}  {step.formula:20} {known:6}{guess}  {step.states}".rstrip())
+    return "\n".join(lines)
 
 
 def draw(domain: Domain, steps: Sequence[Step], path: Path) -> None:
