@@ -264,6 +264,14 @@ def test_a_system_of_which_no_formula_lacks_an_element_keeps_its_amounts(tmp_pat
     assert materials(str(tmp_path / "system.csv")).state["counts"] == [1, 2, 3, 4, 5]
 
 
+@pytest.mark.slow
+def test_prototypes_are_those_of_pymatgens_library():
+    from pymatgen.analysis.prototypes import AFLOW_PROTOTYPE_LIBRARY
+
+    library = [one["snl"].structure.composition.reduced_formula for one in AFLOW_PROTOTYPE_LIBRARY]
+    assert prototypes() == library
+
+
 def test_what_can_be_spelt_is_read_off_training_formulas_alone(tmp_path, capsys):
     rows = ["split,formula", "train,NaCl", "train,Na2Cl", "train,NaCl3", "test,Na5Cl", "val,Na3Cl"]
     state = materials(written(tmp_path / "f.csv", *rows)).state

@@ -108,28 +108,31 @@ def draw(domain: Domain, steps: Sequence[Step], path: Path) -> None:
 
     if not steps:
         raise InputError("the walk met no formula: fit the chart for longer")
-    figure = Figure((max(8.0, 0.55 * len(steps)), 4.5), layout="constrained")
+    given = domain.state.get("estimator")
+    figure = Figure((max(8.0, 0.55 * len(steps)), 4.5 if given else 2.5), layout="constrained")
     axes = figure.subplots()
     middle = [(step.begin + step.end) / 2 for step in steps]
     heights = [0.0 if step.value is None else step.value for step in steps]
     axes.plot(middle, heights, color="0.8", zorder=0)
     for step, at, height in zip(steps, middle, heights, strict=True):
         colour = _colour(step)
-        axes.plot((step.begin, step.end), (height, height), color=colour, linewidth=3)
+        axes.plot((step.begin, step.end), (height, height), "|-", color=colour, linewidth=3)
         face = colour if step.known else "white"
         axes.plot(at, height, "o", color=colour, markerfacecolor=face, markersize=7)
         if step.deviation is not None:
             axes.errorbar(at, height, step.deviation, color=colour, elinewidth=0.7, zorder=0)
         axes.annotate(
-            step.formula, (at, height), (0, 9), textcoords="offset points", rotation=60, fontsize=8
+            step.formula, (at, height), (2, 9), textcoords="offset points", rotation=45, fontsize=9
         )
     for label, colour in COLOURS.items():
-        axes.plot([], [], "o", color=colour, label=label)
-    axes.plot([], [], "o", color="0.4", markerfacecolor="white", label="not in the data")
-    axes.legend(fontsize=8)
+        if colour in map(_colour, steps):
+            axes.plot([], [], "o", color=colour, label=label)
+    if not all(step.known for step in steps):
+        axes.plot([], [], "o", color="0.4", markerfacecolor="white", label="not in the data")
+    figure.legend(fontsize=9, loc="outside upper right", ncols=4, frameon=False)
     axes.margins(y=0.4)
     axes.set_xlabel(f"part of the way from {steps[0].formula} to {steps[-1].formula}")
-    if given := domain.state.get("estimator"):
+    if given:
         unit = f" [{given['unit']}]" if given["unit"] else ""
         axes.set_ylabel(f"{quantity(given['name'])[0]}, estimated{unit}")
     else:
