@@ -247,7 +247,8 @@ def follow(average: nn.Module, generator: nn.Module, decay: float) -> None:
     theirs: list[Tensor] = list(generator.parameters())
     for (name, buffer), source in zip(average.named_buffers(), generator.buffers(), strict=True):
         if name.endswith(("running_mean", "running_var")):  # the live ones are of the last batches
-            mine.append(buffer), theirs.append(source)
+            mine.append(buffer)
+            theirs.append(source)
         else:
             buffer.copy_(source)
     torch._foreach_lerp_(mine, theirs, 1 - decay)
