@@ -58,6 +58,7 @@ BAD = {
     "Fe-1O": "negative",
     "FeO0": "is 0",
     "Fe3000000000O": "more than 10,000 atoms",
+    "Sr8.007Ge2.043Bi7.949Se24": "in whole amounts it has more than 10,000 atoms",
     "Fe" + 400 * "9": "more than 10,000 atoms",
     "Cu0.5Ni0.4": "fractions that add up to 0.9",
     "Fe3.14159O": "not whole",
