@@ -1,7 +1,7 @@
 """Generated formulas beside real ones and beside simpler ways to propose them.
 
     python benchmarks/materials.py DATA [--seeds 0 1 2] [--minutes M | --steps N --chart-steps N]
-        [--run RUN ...] [--n N] [--rivals] [--json FILE]
+        [--run RUN ...] [--n N] [--rivals] [--skip] [--json FILE]
     python benchmarks/materials.py DATA --condition COLUMN ...
 
 DATA is what `otgan train materials --data` reads. Without --run a model is trained for every seed;
@@ -64,7 +64,7 @@ class Bench:
 
     def __init__(self, arguments):
         self.arguments = arguments
-        self.domain = load("materials", {"data": arguments.data})
+        self.domain = load("materials", {"data": arguments.data, "skip": arguments.skip})
         self.elements = self.domain.state["elements"]
         train, held_out = (
             list(dict.fromkeys(counted(part.points(), self.elements)))
@@ -76,7 +76,7 @@ class Bench:
 
     @cache  # noqa: B019, one bench a process
     def model(self, seed):
-        settings = {"seed": seed, "quiet": True}
+        settings = {"seed": seed, "quiet": True, "skip": self.arguments.skip}
         for name in ("minutes", "steps", "chart_steps", "condition"):
             if (value := getattr(self.arguments, name)) is not None:
                 settings[name] = [value] if name == "condition" else value
@@ -180,5 +180,6 @@ if __name__ == "__main__":
     parser.add_argument("--n", type=int, default=10_000)
     parser.add_argument("--rivals", action="store_true")
     parser.add_argument("--condition")
+    parser.add_argument("--skip", action="store_true")
     parser.add_argument("--json", type=Path)
     main(parser.parse_args())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -247,6 +247,27 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 description=__doc__.partition("\n")[0] + "\n\n" + USAGE,
                 args=argv or ["--help"],
             )
+
+
+def beside(
+    commands: Mapping[str, Callable[..., None]],
+    prog: str,
+    description: str | None,
+    arguments: Sequence[str] | None = None,
+) -> None:
+    """Runs one of the commands that a domain has beside those of `otgan`, with the same exit codes.
+
+    Args:
+        prog: `python -m PACKAGE`.
+        arguments: in place of the command line's.
+    """
+    from tyro.extras import subcommand_cli_from_dict
+
+    argv = list(sys.argv[1:] if arguments is None else arguments)
+    with exit_codes():
+        subcommand_cli_from_dict(
+            dict(commands), prog=prog, description=description, args=argv or ["--help"]
+        )
 
 
 @contextlib.contextmanager

@@ -241,9 +241,14 @@ def train(
 
 @torch.no_grad()
 def follow(average: nn.Module, generator: nn.Module, decay: float) -> None:
-    """Moves the average's weights towards the generator's; buffers are copied."""
+    """Moves the average's weights and statistics of batch normalisation towards the generator's;
+    other buffers are copied."""
     mine: list[Tensor] = list(average.parameters())
     theirs: list[Tensor] = list(generator.parameters())
+    for (name, buffer), source in zip(average.named_buffers(), generator.buffers(), strict=True):
+        if name.endswith(("running_mean", "running_var")):  # the live ones are of the last batches
+            mine.append(buffer)
+            theirs.append(source)
+        else:
+            buffer.copy_(source)
     torch._foreach_lerp_(mine, theirs, 1 - decay)
-    for buffer, source in zip(average.buffers(), generator.buffers(), strict=True):
-        buffer.copy_(source)

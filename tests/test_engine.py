@@ -11,7 +11,7 @@ from torch import nn
 
 from otgan.constraints import Certified, Constraint, SlopePenalty, SpectralNorm, WeightClipping
 from otgan.data import Batches, Samples
-from otgan.engine import Schedule, train
+from otgan.engine import Schedule, follow, train
 from otgan.geometry import Lp, Pullback
 from otgan.monitors import HeldOut, largest_slope
 from otgan.networks import dcgan, mlp
@@ -91,6 +91,16 @@ def test_the_average_starts_at_once_and_trails_the_generator():
             expected[name] = decay * expected[name] + (1 - decay) * value
     for name, value in done.average.state_dict().items():
         torch.testing.assert_close(value, expected[name], rtol=1e-4, atol=1e-6)
+
+
+def test_batch_statistics_are_averaged_with_the_weights_and_counters_copied():
+    average, generator = nn.BatchNorm1d(2), nn.BatchNorm1d(2)
+    generator.running_mean.fill_(1.0), generator.running_var.fill_(3.0)
+    generator.num_batches_tracked.fill_(7)
+    follow(average, generator, 0.75)
+    assert average.running_mean.tolist() == [0.25, 0.25]
+    assert average.running_var.tolist() == [1.5, 1.5]
+    assert average.num_batches_tracked == 7
 
 
 def test_without_decay_the_average_is_the_generator():

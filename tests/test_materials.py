@@ -58,6 +58,7 @@ BAD = {
     "Fe-1O": "negative",
     "FeO0": "is 0",
     "Fe3000000000O": "more than 10,000 atoms",
+    "Sr8.007Ge2.043Bi7.949Se24": "in whole amounts it has more than 10,000 atoms",
     "Fe" + 400 * "9": "more than 10,000 atoms",
     "Cu0.5Ni0.4": "fractions that add up to 0.9",
     "Fe3.14159O": "not whole",
@@ -162,7 +163,7 @@ def test_formulas_are_spelt_from_cation_to_anion_and_read_again():
     tokens = spelling.write(points(["SrTiO3"], ELEMENTS))[0]
     places = tokens[0:6:2] - 1
     assert [ELEMENTS[spelling.order[k]] for k in places] == ["Sr", "Ti", "O"]
-    with pytest.raises(ValueError, match="does not know"):
+    with pytest.raises(ValueError, match="999 atoms of an element"):
         spelling.write(points(["O999Fe"], ELEMENTS))
 
 
@@ -262,6 +263,21 @@ def test_a_system_of_which_no_formula_lacks_an_element_keeps_its_amounts(tmp_pat
     rows = ["formula", *(f"Ga{a}As{b}" for a in (1, 2, 3) for b in (1, 4, 5))]
     (tmp_path / "system.csv").write_text("\n".join(rows))
     assert materials(str(tmp_path / "system.csv")).state["counts"] == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.slow
+def test_prototypes_are_those_of_pymatgens_library():
+    from pymatgen.analysis.prototypes import AFLOW_PROTOTYPE_LIBRARY
+
+    library = [one["snl"].structure.composition.reduced_formula for one in AFLOW_PROTOTYPE_LIBRARY]
+    assert prototypes() == library
+
+
+def test_what_can_be_spelt_is_read_off_training_formulas_alone(tmp_path, capsys):
+    rows = ["split,formula", "train,NaCl", "train,Na2Cl", "train,NaCl3", "test,Na5Cl", "val,Na3Cl"]
+    state = materials(written(tmp_path / "f.csv", *rows)).state
+    assert (state["counts"], state["most"], state["atoms"]) == ([1, 2, 3], 2, 4)
+    assert "1 held-out rows have an amount" in capsys.readouterr().err
 
 
 def test_presets_without_a_critic_have_no_critic_steps():

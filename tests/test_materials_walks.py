@@ -9,8 +9,10 @@ from PIL import Image
 pytest.importorskip("smact")
 
 from otgan_domains.materials import materials
+from otgan_domains.materials.__main__ import main
 from otgan_domains.materials.walks import draw, walk
 
+from otgan import fit
 from otgan.config import InputError
 
 
@@ -63,3 +65,39 @@ def test_a_walk_becomes_a_picture(domain, tmp_path):
 def test_a_walk_stays_within_what_is_known(domain, end):
     with pytest.raises(InputError, match="no walk from 'Na2O'"):
         walk(domain, "Na2O", end)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A run of a learned chart."""
+    path = tmp_path_factory.mktemp("walks") / "run"
+    small = {"steps": 1, "chart_steps": 1, "batch_size": 16, "network": {"width": 8}}
+    fit("aflow", "materials", quiet=True, out=path, **small)
+    return path
+
+
+def test_a_walk_from_the_command_line(tmp_path, run, capsys):
+    fit("aflow", "materials", cost="elmd", steps=2, quiet=True, out=tmp_path / "run")
+    main(["walk", str(tmp_path / "run"), "NaCl", "Fe2O3", "--points", "41"])
+    *steps, path = capsys.readouterr().out.splitlines()
+    assert path == str(tmp_path / "run" / "walk.png") and Image.open(path).size[0] >= 880
+    assert "NaCl" in steps[0] and "known" in steps[0] and "Na+, Cl-" in steps[0]
+    assert "to 1.00  Fe2O3" in steps[-1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "wrong"),
+    [
+        (["NaCl", "NaXx"], "'Xx' is no element"),
+        (["NaCl", "KrCl"], "'KrCl' has Kr, which no formula in training has"),
+        (["NaCl", "O999Fe"], "999 atoms of an element"),
+        (["NaCl", "KCl", "-o", "walk.pdf"], "cannot write 'walk.pdf'"),
+        (["NaCl", "KCl", "--points", "1"], "--points is at least 2"),
+    ],
+)
+def test_a_walk_that_cannot_be_is_a_line(run, arguments, wrong, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["walk", str(run), *arguments])
+    assert stop.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("otgan: ") and wrong in line

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
 
 from tyro.conf import Positional, arg
-from tyro.extras import subcommand_cli_from_dict
 
-from otgan.cli import exit_codes
+from otgan.cli import beside
 from otgan.config import InputError
 
 Out = Annotated[Path | None, arg(aliases=["-o"])]
@@ -116,14 +114,7 @@ def anomalies(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Exit codes are those of `otgan`."""
-    argv = list(sys.argv[1:] if arguments is None else arguments)
-    with exit_codes():
-        subcommand_cli_from_dict(
-            COMMANDS,
-            prog="python -m otgan_domains.graphs",
-            description=__doc__,
-            args=argv or ["--help"],
-        )
+    beside(COMMANDS, "python -m otgan_domains.graphs", __doc__, arguments)
 
 
 COMMANDS: dict[str, Callable[..., None]] = {

@@ -46,12 +46,16 @@ def divided(known: Materials, share: float) -> tuple[Samples, Samples, dict[str,
     training, testing = (
         Samples(x[part], None if y is None else y[part]) for part in (~aside, aside)
     )
+    of_training = _reach(x[~aside])
+    if beyond := int(_beyond(x[aside], *of_training).sum()):
+        known.said.append(
+            f"{beyond} held-out rows have an amount, or as many elements or atoms, as no training "
+            "formula: nothing that is generated is one of them"
+        )
     texts = [list(dict.fromkeys(known.rows(part).formulas)) for part in (seen, aside.numpy())]
     state = {
         "elements": list(elements),
-        "counts": x[x > 0].unique().long().tolist(),
-        "most": int(several.max()),
-        "atoms": int(x.sum(1).max()),
+        **dict(zip(("counts", "most", "atoms"), of_training, strict=True)),
         "attributes": to_json(attributes),
         "units": {c.name: c.unit for c in known.columns if c.unit},
         "known": pack([*texts[0], *texts[1]]),
@@ -74,6 +78,17 @@ def _aside(known: Materials, share: float) -> Tensor:
     order = torch.randperm(len(distinct), generator=torch.Generator().manual_seed(0)).tolist()
     held = {distinct[k] for k in order[: max(1, round(share * len(distinct)))]}
     return torch.tensor([text in held for text in known.formulas])
+
+
+def _reach(x: Tensor) -> tuple[list[int], int, int]:
+    """Of amounts (n, elements): the amounts that occur, most elements, most atoms of a formula."""
+    return x[x > 0].unique().long().tolist(), int((x > 0).sum(1).max()), int(x.sum(1).max())
+
+
+def _beyond(x: Tensor, counts: list[int], most: int, atoms: int) -> Tensor:
+    """Which amounts, (n, elements) -> (n,), go beyond what `_reach` gives."""
+    strange = (x > 0) & ~torch.isin(x, torch.tensor(counts, dtype=x.dtype))
+    return strange.any(1) | ((x > 0).sum(1) > most) | (x.sum(1) > atoms)
 
 
 def _spoken(known: Materials, aside: Tensor) -> tuple[Materials, Tensor, tuple[str, ...]]:

@@ -45,7 +45,9 @@ def _pairs(text: str) -> tuple[tuple[str, int], ...]:
     whole = _whole(list(found.values()))
     if whole is None or not all(whole):
         raise ValueError(f"its amounts are not whole, and no multiple of them up to {LARGE} is")
-    return tuple(zip(found, _reduced(whole), strict=True))
+    if sum(reduced := _reduced(whole)) > MOST:
+        raise ValueError(f"in whole amounts it has more than {MOST:,} atoms")
+    return tuple(zip(found, reduced, strict=True))
 
 
 def formula(amounts: Mapping[str, int]) -> str:

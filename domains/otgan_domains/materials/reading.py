@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -100,9 +103,19 @@ def prototypes() -> list[str]:
         Michael Mehl et al., 'The AFLOW Library of Crystallographic Prototypes: Part 1',
         Computational Materials Science 136, S1, 2017
     """
-    from pymatgen.analysis.prototypes import AFLOW_PROTOTYPE_LIBRARY
+    from pymatgen.core import Composition
 
-    return [one["snl"].structure.composition.reduced_formula for one in AFLOW_PROTOTYPE_LIBRARY]
+    # Its file, not AFLOW_PROTOTYPE_LIBRARY, whose import parses 288 citations for 10 seconds.
+    file = files("pymatgen.analysis") / "prototypes" / "aflow_prototypes.json.gz"
+    with file.open("rb") as packed:
+        structures = [one["snl"] for one in json.loads(gzip.decompress(packed.read()))]
+    found = []
+    for structure in structures:
+        atoms: Counter[str] = Counter()
+        for site in structure["sites"]:
+            atoms.update({one["element"]: one["occu"] for one in site["species"]})
+        found.append(Composition(atoms).reduced_formula)
+    return found
 
 
 def _formula_column(sheet: Sheet) -> str:

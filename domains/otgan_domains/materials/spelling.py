@@ -45,8 +45,10 @@ class Spelling:
         amount = x[row, element].long()
         known = self.counts[self.elements + 1 :].to(x.device)
         place = torch.searchsorted(known, amount).clamp_max(len(known) - 1)
-        if (known[place] != amount).any() or (x != x.round()).any():
-            raise ValueError("amounts that the spelling does not know")
+        strange = (known[place] != amount) | (x[row, element] != amount)
+        if strange.any():
+            odd = x[row, element][strange][0].item()
+            raise ValueError(f"{odd:g} atoms of an element, and no other formula has so many")
         several = (x != 0).sum(1)
         if 2 * int(several.max()) > self.length:
             raise ValueError(

@@ -10,6 +10,7 @@ import torch
 
 from otgan.config import InputError
 from otgan.domain import Domain
+from otgan.preprocess import Encoding
 from otgan.report.files import replacing
 from otgan_domains.materials.candidates import chemistry
 from otgan_domains.materials.estimates import Estimator
@@ -55,13 +56,16 @@ def walk(domain: Domain, start: str, end: str, n: int = 201) -> list[Step]:
     Raises:
         InputError: what is no formula, or has an element or amount that the chart does not know.
     """
-    elements = domain.state["elements"]
+    elements, chart = domain.state["elements"], domain.chart
     try:
-        ends = domain.chart.encode(points([start, end], elements))
+        x = points([start, end], elements)
+        if isinstance(chart, Encoding):
+            chart.language.write(x)  # refuses what cannot come back
+        ends = chart.encode(x)
     except ValueError as error:
         raise InputError(f"no walk from '{start}' to '{end}': {error}") from None
     way = torch.linspace(0, 1, n)
-    x = domain.chart.decode(torch.lerp(ends[:1], ends[1:], way[:, None])).round()
+    x = chart.decode(torch.lerp(ends[:1], ends[1:], way[:, None])).round()
     formulas, known = texts(x, elements), set(unpack(domain.state["known"]))
     firsts = [k for k, text in enumerate(formulas) if text and (not k or text != formulas[k - 1])]
     met, cells = x[firsts], chemistry(x[firsts], elements)
@@ -82,6 +86,17 @@ def _last(formulas: Sequence[str], k: int, way: torch.Tensor) -> float:
     return way[last].item()
 
 
+def table(steps: Sequence[Step]) -> str:
+    """A line a formula: the part of the way, whether the data have it, states, estimate."""
+    lines = []
+    for step in steps:
+        guess = "" if step.value is None else f"{step.value:8.3f} ± {step.deviation:.3f}"
+        known = "known" if step.known else "new"
+        way = f"{step.begin:.2f} to {step.end:.2f}"
+        lines.append(f"{way}  {step.formula:20} {known:6}{guess}  {step.states}".rstrip())
+    return "\n".join(lines)
+
+
 def draw(domain: Domain, steps: Sequence[Step], path: Path) -> None:
     """Writes a picture of a walk: each formula on its part of the way, at the estimate of the run's
     property, if it has one; filled where it is known, coloured by what smact says.
@@ -93,28 +108,31 @@ def draw(domain: Domain, steps: Sequence[Step], path: Path) -> None:
 
     if not steps:
         raise InputError("the walk met no formula: fit the chart for longer")
-    figure = Figure((max(8.0, 0.55 * len(steps)), 4.5), layout="constrained")
+    given = domain.state.get("estimator")
+    figure = Figure((max(8.0, 0.55 * len(steps)), 4.5 if given else 2.5), layout="constrained")
     axes = figure.subplots()
     middle = [(step.begin + step.end) / 2 for step in steps]
     heights = [0.0 if step.value is None else step.value for step in steps]
     axes.plot(middle, heights, color="0.8", zorder=0)
     for step, at, height in zip(steps, middle, heights, strict=True):
         colour = _colour(step)
-        axes.plot((step.begin, step.end), (height, height), color=colour, linewidth=3)
+        axes.plot((step.begin, step.end), (height, height), "|-", color=colour, linewidth=3)
         face = colour if step.known else "white"
         axes.plot(at, height, "o", color=colour, markerfacecolor=face, markersize=7)
         if step.deviation is not None:
             axes.errorbar(at, height, step.deviation, color=colour, elinewidth=0.7, zorder=0)
         axes.annotate(
-            step.formula, (at, height), (0, 9), textcoords="offset points", rotation=60, fontsize=8
+            step.formula, (at, height), (2, 9), textcoords="offset points", rotation=45, fontsize=9
         )
     for label, colour in COLOURS.items():
-        axes.plot([], [], "o", color=colour, label=label)
-    axes.plot([], [], "o", color="0.4", markerfacecolor="white", label="not in the data")
-    axes.legend(fontsize=8)
+        if colour in map(_colour, steps):
+            axes.plot([], [], "o", color=colour, label=label)
+    if not all(step.known for step in steps):
+        axes.plot([], [], "o", color="0.4", markerfacecolor="white", label="not in the data")
+    figure.legend(fontsize=9, loc="outside upper right", ncols=4, frameon=False)
     axes.margins(y=0.4)
     axes.set_xlabel(f"part of the way from {steps[0].formula} to {steps[-1].formula}")
-    if given := domain.state.get("estimator"):
+    if given:
         unit = f" [{given['unit']}]" if given["unit"] else ""
         axes.set_ylabel(f"{quantity(given['name'])[0]}, estimated{unit}")
     else:
