@@ -1,7 +1,7 @@
-"""Which losses train whatever the networks are? The table of the Wasserstein GAN paper, as a check.
+"""Which losses train whatever the networks? The table of the Wasserstein GAN paper, as a check.
 
-    python benchmarks/architectures.py [--data FOLDER] [--architectures NAME ...] [--losses NAME ...]
-        [--seeds N] [--steps N] [--json FILE]
+    python benchmarks/architectures.py [--data FOLDER] [--architectures NAME ...]
+        [--losses NAME ...] [--seeds N] [--steps N] [--json FILE]
 
 Arjovsky, Chintala, Bottou 2017, section 4.3, trained a DCGAN, one without normalisation, and one
 whose generator is dense; Gulrajani et al. 2017, section 5.1, deeper networks too. Every loss is the
