@@ -46,7 +46,7 @@ LATENT, WIDTH = 64, 32
 SETTINGS = {
     name: {"network": {"name": "dcgan", "latent": LATENT, "width": WIDTH}} for name in PRESETS
 }
-FEW, MORE = 10, 40
+FEW, MORE = 10, 60
 """Steps of the runs whose difference is the pace."""
 SAMPLES, NEIGHBOURS, EPOCHS = 10_000, 2000, 2
 
