@@ -9,10 +9,10 @@ steps that is. Samples are judged by the features of a classifier of the trainin
 test images, precision and recall of 2,000; `data` are training images in place of samples.
 `images/s` are real images that the critic saw.
 
-SETTINGS are the same for all but r3gan's network. `reference` is the loop of
-github.com/w86763777/pytorch-gan-collections, `wgangp.py` with its own settings, run from a checkout
-of it with our network, noise as long as ours and no flips; its logs and scores are left out. It has
-no moving average.
+NETWORK is the same for all, other settings are those of presets for images. `reference` is the loop
+of github.com/w86763777/pytorch-gan-collections, `wgangp.py` with its own settings, run from a
+checkout of it with our network, noise as long as ours and no flips; its logs and scores are left
+out. It has no moving average.
 
 --judge keeps the classifier. Rows of the JSON file are not measured again.
 """
@@ -43,9 +43,7 @@ from otgan.report.rows import measured
 
 PRESETS = ("wgan", "wgan-gp", "sngan", "certified", "r3gan")
 LATENT, WIDTH = 64, 32
-SETTINGS = {
-    name: {"network": {"name": "dcgan", "latent": LATENT, "width": WIDTH}} for name in PRESETS
-}
+NETWORK = {"name": "dcgan", "latent": LATENT, "width": WIDTH}
 FEW, MORE = 10, 60
 """Steps of the runs whose difference is the pace."""
 SAMPLES, NEIGHBOURS, EPOCHS = 10_000, 2000, 2
@@ -60,7 +58,7 @@ class Task:
 
 def by_preset(domain, preset, seed, steps):
     """(n -> samples, real images that the critic saw)."""
-    chosen = SETTINGS[preset] | {"steps": steps, "monitor_every": steps}
+    chosen = {"steps": steps, "monitor_every": steps, "network": NETWORK}
     model = otgan.fit(domain=domain, preset=preset, seed=seed, quiet=True, **chosen)
     config = resolve(preset, domain.presets, chosen)
     return partial(model.sample, seed=seed), steps * config.critic_steps * config.batch_size
@@ -164,19 +162,20 @@ def show(rows):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("data")
-    parser.add_argument("--systems", nargs="+", default=["data", *PRESETS])
+    parser.add_argument("--systems", nargs="+", choices=["data", *PRESETS, "reference"])
     parser.add_argument("--minutes", type=float, default=15.0)
     parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--reference", type=Path, help="checkout; adds the system 'reference'")
+    parser.add_argument("--reference", type=Path, help="checkout of the other project")
     parser.add_argument("--judge", type=Path)
     parser.add_argument("--json", type=Path)
     chosen = parser.parse_args()
+    systems = chosen.systems or ["data", *PRESETS, *(["reference"] if chosen.reference else [])]
+    if "reference" in systems and not chosen.reference:
+        parser.error("the system 'reference' needs --reference, a checkout of the other project")
     torch.set_num_threads(1)
     domain = load("images", {"data": chosen.data})
     reference = chosen.reference and Reference(chosen.reference, domain)
-    every = [
-        Task(name, chosen.minutes, seed) for seed in range(chosen.seeds) for name in chosen.systems
-    ]
+    every = [Task(name, chosen.minutes, seed) for seed in range(chosen.seeds) for name in systems]
     judge = Judge(domain, chosen.judge)
     how = partial(measure, domain=domain, judge=judge, reference=reference)
     show(measured(every, how, chosen.json))
