@@ -138,11 +138,8 @@ def play(
     if config.steps is None and config.minutes is None:
         raise InputError("how long? give --steps or --minutes")
     assert domain.train is not None and domain.held_out is not None
-    if not resuming:
-        spec["config"]["network"]["phases"] = build.phases(domain, config)
-        config = checked(spec["config"])
-        if out is not None:
-            Run.check(out)
+    if out is not None and not resuming:
+        Run.check(out)
     fabric = build.fabric(config)
     try:
         for part in (domain.chart, domain.geometry):
