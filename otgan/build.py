@@ -21,6 +21,7 @@ from otgan.data import Samples, encoded
 from otgan.domain import Domain
 from otgan.engine import Game, Schedule
 from otgan.networks import mapping, mlp
+from otgan.networks.blocks import resolutions
 from otgan.networks.committee import committee
 from otgan.networks.heads import Autoencoder, Features, Points
 from otgan.objectives import (
@@ -139,6 +140,22 @@ def networks(domain: Domain, config: Config, shape: tuple[int, ...]) -> tuple[nn
         return generator, heads[head]()
     except ValueError as error:
         raise InputError(str(error)) from None
+
+
+def phases(domain: Domain, config: Config) -> tuple[int, ...] | None:
+    """Of a growing network in a run of known length for which none were given: its usual ones, or
+    equal shares of the steps where those would not let it grow up in time."""
+    builder = domain.networks.get(config.network.name or next(iter(domain.networks)))
+    takes = inspect.signature(builder).parameters if builder else {}
+    if config.network.phases or not config.steps or "phases" not in takes:
+        return config.network.phases
+    assert domain.train is not None
+    shape = domain.chart.encoded_shape(domain.train.shape)
+    try:
+        number = 2 * len(resolutions(shape, "")) - 1
+    except ValueError:
+        return None  # nor is there a network, and `networks` says why
+    return (max(1, min(takes["phases"].default[-1], config.steps // number)),)
 
 
 def _known(builder: Callable, chosen: Mapping[str, Any]) -> dict[str, Any]:

@@ -74,7 +74,8 @@ class Network(_Settings):
         None,
         min_length=1,
         description="Generator steps of each phase of a growing network: the lowest resolution, "
-        "the next fading in, staying, ...; the last number serves for all further ones.",
+        "the next fading in, staying, ...; the last number serves for all further ones. 500 each, "
+        "or fewer for all to be within --steps.",
     )
     generator_norm: Norm = Field("batch", description="Normalisation in the generator.")
     critic_norm: Norm = Field("none", description="Normalisation in the critic.")

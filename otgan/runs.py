@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from otgan import __version__
+from otgan import __version__, build
 from otgan.conditions import Condition
 from otgan.config import Config, InputError
 from otgan.domain import Domain
@@ -188,13 +188,15 @@ def describe(
     """What run.json holds: all that `sample` needs, and what tells whether data have changed."""
     assert domain.train is not None
     options = {k: str(v) if isinstance(v, Path) else v for k, v in options.items()}
+    settings = config.model_dump()
+    settings["network"]["phases"] = build.phases(domain, config)
     return {
         "otgan": __version__,
         "domain": name,
         "options": {k: v for k, v in options.items() if _is_json(v)},
         "given": [k for k, v in options.items() if not _is_json(v)],
         "preset": preset,
-        "config": config.model_dump(),
+        "config": settings,
         "state": dict(domain.state),
         "shape": list(domain.train.shape),
         "data": domain.fingerprint(),

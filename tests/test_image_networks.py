@@ -14,10 +14,12 @@ from torch import nn
 from torch.nn.functional import interpolate
 
 import otgan
+from otgan import build
 from otgan.cli import main
 from otgan.conditions import Attribute, Condition
-from otgan.config import InputError, Network
+from otgan.config import InputError, Network, resolve
 from otgan.constraints import Certified, SlopePenalty, SpectralNorm, WeightClipping
+from otgan.domain import load
 from otgan.engine import train
 from otgan.geometry import Lp
 from otgan.model import Model
@@ -323,6 +325,24 @@ def test_growing_under_a_slope_penalty_at_odd_sizes():
     done = played(progan, (2, 9, 17), 4, phases=(1, 2))
     assert all(weight.isfinite().all() for weight in done.critic.parameters())
     assert done.average(torch.randn(2, 8)).shape == (2, 2, 9, 17)
+
+
+@pytest.mark.parametrize(("steps", "each"), [(20, 4), (3, 1), (3000, 500)])
+def test_phases_that_nobody_gives_are_within_the_steps(steps, each):
+    domain = load("images", {"data": np.zeros((40, 16, 16), np.uint8)})
+    config = resolve("progan", domain.presets, {"steps": steps})
+    assert build.phases(domain, config) == (each,)
+    given = resolve("progan", domain.presets, {"steps": steps, "network": {"phases": (7, 9)}})
+    assert build.phases(domain, given) == (7, 9)
+
+
+def test_a_short_run_grows_up_and_keeps_its_phases_when_it_goes_on(here):
+    data, few = np.zeros((40, 16, 16), np.uint8), {"batch_size": 4, "quiet": True}
+    model = otgan.fit(data, preset="progan", steps=5, out="run", **few)
+    (growth,) = (m for m in model.generator.modules() if isinstance(m, Growth))
+    assert growth.now() == (2, 1)
+    longer = otgan.resume("run", steps=7, quiet=True, domain=model.domain)
+    assert longer.spec["config"]["network"]["phases"] == model.spec["config"]["network"]["phases"]
 
 
 def test_a_growing_run_resumes_bit_for_bit():
