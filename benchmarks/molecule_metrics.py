@@ -7,7 +7,7 @@ FILE are SMILES, one a line, perhaps gzipped and with a header; None stands for 
 
 - qm9: samples of DiGress (Vignac et al. 2023), final_smiles_qm9_noH.txt of its repository, against
   10,000 random molecules of QM9, novel to all of it. The floor is one half of those against the
-  other.
+  other; FCD of 10,000 others is that of other random molecules of QM9 against all of them.
 - moses: its generated_smiles_moses.txt, without MOSES's test set: what needs no reference.
 """
 
@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 from otgan_domains.molecules.collection import Molecules
 from otgan_domains.molecules.scoring import counted, filtered, show, table
-from otgan_domains.molecules.similarity import diversity
+from otgan_domains.molecules.similarity import chemnet_distance, diversity
 
 STATED = {
     "qm9": {
@@ -29,6 +29,7 @@ STATED = {
         "unique@10k": 0.9688,
         "novel to data": 0.256,
         "FCD": 0.327,
+        "FCD of 10,000 others": 0.07,
         "IntDiv": 0.918,
     },
     "moses": {"valid": 0.857, "unique@10k": 1.0},
@@ -54,8 +55,11 @@ def main():
     made, start = lines(options.samples), time.time()
     if options.of == "qm9":
         data = lines(options.data)
-        some = np.random.default_rng(options.seed).choice(len(data), 10_000, replace=False)
-        scored = table(made, [data[i] for i in some], {"data": data}, options.seed)
+        some = np.random.default_rng(options.seed).choice(len(data), (2, 10_000), replace=False)
+        real, others = ([data[i] for i in part] for part in some)
+        scored = table(made, real, {"data": data}, options.seed)
+        apart = chemnet_distance(Molecules.read(others), Molecules.read(real))
+        scored["FCD of 10,000 others"] = {"value": apart, "floor": math.nan}
     else:
         sample = Molecules.read(made)
         found = counted(sample, {}) | filtered(sample)

@@ -3,17 +3,19 @@
     python benchmarks/molecules.py nci|FILE [--seeds 0 1 2] [--charts FOLDER] [--rows FILE] ...
 
 Fits the chart once (`--chart-steps`, kept in `--charts`), plays one game in it for every seed and
-number of steps, and compares `--n` samples with held-out molecules, 10,000 at most. 'Novel to all'
-is against training and held-out molecules together; 'corrected' is after the correction `valence`.
-`--logp` adds a game that is told the logP: how far samples follow that of held-out molecules, when
-asked for it. Rows that are in `--rows` are not measured again.
+number of steps, and compares `--n` samples with held-out molecules, 10,000 at most. With
+`--chart-steps 0` it is the one-shot generator on one-hot codes. 'Novel to all' is against training
+and held-out molecules together; 'corrected' is after the correction `valence`; 'FCD, floor' has
+training molecules in the place of samples. `--logp` adds a game that is told the logP: how far
+samples follow that of held-out molecules, when asked for it. Rows that are in `--rows` are not
+measured again.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -42,10 +44,11 @@ DOMAIN = "otgan_domains.molecules:molecules"
 
 @dataclass(frozen=True)
 class Game:
-    """One row, played in the chart that took `chart_steps`."""
+    """One row, played in the chart that took `chart_steps`, or without one for 0."""
 
     data: str
     chart_steps: int
+    preset: str
     steps: int
     seed: int
     condition: str
@@ -70,8 +73,11 @@ class Setting:
 @cache
 def domain(setting: Setting) -> tuple[Domain, float]:
     """With its chart fitted, and the seconds that took."""
-    found = load(DOMAIN, {"data": setting.data, "held_out": setting.held_out})
-    assert found.train is not None and isinstance(found.chart, Encoding)
+    chart = "learned" if setting.chart_steps else "one-hot"
+    found = load(DOMAIN, {"data": setting.data, "held_out": setting.held_out, "chart": chart})
+    if not isinstance(found.chart, Encoding):
+        return found, 0.0
+    assert found.train is not None
     name = f"{Path(setting.data).name.partition('.')[0]}-{setting.chart_steps}.safetensors"
     path = setting.charts / name if setting.charts else None
     if path and path.exists():
@@ -97,6 +103,16 @@ def real(setting: Setting) -> tuple[Molecules, set[str], set[str]]:
     return held_out, training, training | set(held_out.names)
 
 
+@cache
+def floor(setting: Setting, n: int) -> float:
+    """FCD of n training molecules, or as many as there are."""
+    found, _ = domain(setting)
+    assert found.train is not None
+    some = np.random.default_rng(0).permutation(len(found.train.x))[:n]
+    vocabulary = Vocabulary.restore(found.state["vocabulary"])
+    return chemnet_distance(read(found.train.x[some], vocabulary), real(setting)[0])
+
+
 def read(x: Tensor, vocabulary: Vocabulary) -> Molecules:
     return Molecules.read(unpack(one, vocabulary) for one in x)
 
@@ -107,7 +123,9 @@ def figures(setting: Setting, game: Game) -> dict[str, Any]:
     vocabulary = Vocabulary.restore(played.state["vocabulary"])
     told = (game.condition,) if game.condition else ()
     start = time.monotonic()
-    model = otgan.fit(domain=played, steps=game.steps, seed=game.seed, condition=told)
+    model = otgan.fit(
+        domain=played, preset=game.preset, steps=game.steps, seed=game.seed, condition=told
+    )
     seconds = time.monotonic() - start
     x = model.sample(game.n, seed=game.seed)
     held_out, training, everything = real(setting)
@@ -117,6 +135,7 @@ def figures(setting: Setting, game: Game) -> dict[str, Any]:
     found |= {f"{name}, corrected": mended[name] for name in ("valid", "valid and unique")}
     found |= {
         "FCD": chemnet_distance(made, held_out),
+        "FCD, floor": floor(setting, game.n),
         "SNN": nearest_similarity(made, held_out),
         "IntDiv": diversity(made),
         "chart seconds": charted,
@@ -147,17 +166,21 @@ def asked(model: otgan.Model, played: Domain, vocabulary: Vocabulary, game: Game
 
 
 def games(
-    setting: Setting, steps: tuple[int, ...], seeds: tuple[int, ...], logp: bool, n: int
+    each: Callable[[int, int, str], Game],
+    steps: tuple[int, ...],
+    seeds: tuple[int, ...],
+    logp: bool,
 ) -> Iterator[Game]:
     """The first number of steps for every seed, the others for the first."""
     whole = [(steps[0], seed, "") for seed in seeds] + [(k, seeds[0], "") for k in steps[1:]]
     for k, seed, condition in [*whole, (steps[0], seeds[0], "logp")] if logp else whole:
-        yield Game(setting.data, setting.chart_steps, k, seed, condition, n)
+        yield each(k, seed, condition)
 
 
 def main(
     data: Positional[str] = "nci",
     chart_steps: int = 3000,
+    preset: str = "wgan-gp",
     steps: tuple[int, ...] = (3000,),
     seeds: tuple[int, ...] = (0, 1, 2),
     logp: bool = False,
@@ -171,11 +194,16 @@ def main(
     shown = (
         *("valid", "valid and unique", "valid, unique, novel to training"),
         *("valid, unique, novel to all", "valid, corrected", "valid and unique, corrected"),
-        *("FCD", "SNN", "IntDiv", "correlation", "error", "of the data", "seconds"),
+        *("FCD", "FCD, floor", "SNN", "IntDiv", "correlation", "error", "of the data", "seconds"),
     )
-    tasks: Iterator[Game] = games(setting, steps, seeds, logp, n)
+
+    def each(k: int, seed: int, condition: str) -> Game:
+        return Game(data, chart_steps, preset, k, seed, condition, n)
+
+    tasks = games(each, steps, seeds, logp)
     for row in measured(tasks, lambda game: figures(setting, game), rows):
-        print(f"{row['data']} steps {row['steps']} seed {row['seed']} {row['condition']}")
+        about = (f"{name} {row[name]}" for name in ("preset", "steps", "seed", "condition"))
+        print(f"{row['data']} {', '.join(about)}")
         print("  " + ", ".join(f"{k} {row[k]:.3f}" for k in shown if k in row), flush=True)
 
 

@@ -115,7 +115,10 @@ def test_fragments_and_scaffolds_of_known_molecules():
 
 
 def test_the_values_of_the_test_of_moses():
-    """tests/test_metrics.py of github.com/molecularsets/moses; SA there is of an older script."""
+    """tests/test_metrics.py of github.com/molecularsets/moses; its SA has a stereocentre less.
+
+    RDKit takes the phosphorus of CCCP for one since 2020; one of four molecules is harder by that.
+    """
     test = read("Oc1ccccc1-c1cccc2cnccc12", "COc1cccc(NC(=O)Cc2coc3ccc(OC)cc23)c1")
     made = read(
         "CNC",
@@ -134,6 +137,7 @@ def test_the_values_of_the_test_of_moses():
         "IntDiv": 0.7189187309761661,
         "W1 of logP": 1.63229,
         "W1 of QED": 0.20370891752648637,
+        "W1 of SA": 0.5238335295121783 + 9 / 6.5 * math.log10(2) / 4,
         "W1 of weight": 106.87,
         "FCD": 52.58371754126664,
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -24,9 +23,14 @@ def broken(state: Any, name: str = "") -> str | None:
 
 
 def memory(device: torch.device) -> dict[str, float]:
-    """Peaks of this process so far, in MB: resident memory and, on a CUDA device, allocated."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    used = {"memory_mb": round(peak / (1e6 if sys.platform == "darwin" else 1e3), 1)}
+    """Peaks of this process so far, in MB: resident memory, which Windows does not say, and, on a
+    CUDA device, allocated."""
+    used = {}
+    if sys.platform != "win32":
+        import resource
+
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        used["memory_mb"] = round(peak / (1e6 if sys.platform == "darwin" else 1e3), 1)
     if device.type == "cuda":
         used["cuda_mb"] = round(torch.cuda.max_memory_allocated(device) / 1e6, 1)
     return used

@@ -6,8 +6,8 @@ RDKit alone and starts in a fifth of a second. A row of JSON comes in, a row of 
 
 from __future__ import annotations
 
+import faulthandler
 import json
-import signal
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -133,10 +133,8 @@ def main(seconds: str, kind: str, *properties: str) -> None:
     """
     rdBase.DisableLog("rdApp.*")
     print("started", flush=True)
-    timer = getattr(signal, "setitimer", None)
     for row in sys.stdin:
-        if timer:
-            timer(signal.ITIMER_REAL, float(seconds))
+        faulthandler.dump_traceback_later(float(seconds), exit=True)
         try:
             found: list[Any] | str = parse(json.loads(row), kind, properties)
         except Unpackable as error:

@@ -17,7 +17,7 @@ class Vocabulary:
 
     Args:
         atoms: (symbol, formal charge) of heavy atoms, the most frequent first.
-        sizes: molecules of the training data with 0, 1, ..., N heavy atoms.
+        sizes: molecules of the data with 0, 1, ..., N heavy atoms.
         orders: the largest bond order.
 
     Example:
