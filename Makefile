@@ -41,7 +41,6 @@ bench: setup
 	$(BIN)/python benchmarks/committee.py
 	$(BIN)/python benchmarks/node_distributions.py
 	$(BIN)/python benchmarks/mode_coverage.py
-	$(BIN)/python benchmarks/architectures.py
 
 clean:
 	rm -rf .venv runs .pytest_cache .mypy_cache .ruff_cache

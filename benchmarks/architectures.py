@@ -100,7 +100,7 @@ def measure(task):
 
 def failed(row):
     diverged = row["recall"] is None
-    return diverged or row["recall"] < RECALL or row["W1 / floor"] > W1_OVER_FLOOR
+    return diverged or not (row["recall"] >= RECALL and row["W1 / floor"] <= W1_OVER_FLOOR)
 
 
 def show(rows):

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import csv
+import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -60,15 +60,17 @@ def write_table(path: Path, rows: Iterable[Sequence[object]]) -> None:
 
 def arrays(samples: Tensor) -> Writers:
     """.npy, and .npz with an array `x`, of (n, *E)."""
-    x = samples.numpy()
     return {
-        ".npy": lambda path: np.save(path, x),
-        ".npz": lambda path: np.savez_compressed(path, x=x),
+        ".npy": lambda path: np.save(path, samples.numpy()),
+        ".npz": lambda path: np.savez_compressed(path, x=samples.numpy()),
     }
 
 
 def save_array(samples: Tensor, path: Path, columns: int | None = None) -> None:
     """(n, *E) as .npy, .npz (array `x`) or .csv (a row a sample)."""
-    rows = samples.numpy().reshape(len(samples), -1)
-    table = partial(np.savetxt, X=rows, delimiter=",", fmt="%.7g")
+
+    def table(part: Path) -> None:
+        rows = samples.numpy().reshape(len(samples), math.prod(samples.shape[1:]))
+        np.savetxt(part, rows, delimiter=",", fmt="%.7g")
+
     write(path, {**arrays(samples), ".csv": table})

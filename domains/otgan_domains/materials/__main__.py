@@ -39,7 +39,7 @@ def walk(
     if points < 2:
         raise InputError(f"--points is at least 2, the ends, got {points}")
     model = Model.load(run)
-    if model.spec["domain"] != "materials":
+    if model.spec["domain"].rpartition(":")[2] != "materials":
         raise InputError(f"'{run}' is a run of '{model.spec['domain']}', not of 'materials'")
     steps = between(model.domain, start, end, points)
     draw(model.domain, steps, path)

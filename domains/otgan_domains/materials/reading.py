@@ -107,8 +107,12 @@ def prototypes() -> list[str]:
 
     # Its file, not AFLOW_PROTOTYPE_LIBRARY, whose import parses 288 citations for 10 seconds.
     file = files("pymatgen.analysis") / "prototypes" / "aflow_prototypes.json.gz"
-    with file.open("rb") as packed:
-        structures = [one["snl"] for one in json.loads(gzip.decompress(packed.read()))]
+    try:
+        structures = [one["snl"] for one in json.loads(gzip.decompress(file.read_bytes()))]
+    except OSError:  # other versions keep it elsewhere
+        from pymatgen.analysis.prototypes import AFLOW_PROTOTYPE_LIBRARY
+
+        structures = [one["snl"].as_dict() for one in AFLOW_PROTOTYPE_LIBRARY]
     found = []
     for structure in structures:
         atoms: Counter[str] = Counter()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from torch import Tensor
@@ -28,15 +28,18 @@ class Saver:
         Raises:
             InputError: another format.
         """
-        rows = map(self._row, samples.tolist())
         write(
             path,
             {
-                ".csv": lambda part: write_table(part, [self.names, *rows]),
+                ".csv": lambda part: write_table(part, self._rows(samples)),
                 ".png": lambda part: self.show(samples, part, columns),
                 **arrays(samples),
             },
         )
+
+    def _rows(self, samples: Tensor) -> Iterator[Sequence[str]]:
+        yield self.names
+        yield from map(self._row, samples.tolist())
 
     def _row(self, values: Sequence[float]) -> list[str]:
         pairs = zip(values, self.classes, strict=True)
