@@ -235,30 +235,23 @@ COMMANDS: dict[str, Callable[..., None]] = {
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command `otgan`: exit code 0 done, 1 failed, 2 the user's input is wrong."""
     argv = list(sys.argv[1:] if arguments is None else arguments)
-    with exit_codes():
-        if argv[:1] in (["train"], ["sweep"]) and len(argv) > 1 and not argv[1].startswith("-"):
+    if argv[:1] in (["train"], ["sweep"]) and len(argv) > 1 and not argv[1].startswith("-"):
+        with exit_codes():
             (launch.train if argv[0] == "train" else launch.sweep)(argv[1], argv[2:])
-        else:
-            from tyro.extras import subcommand_cli_from_dict
-
-            subcommand_cli_from_dict(
-                COMMANDS,
-                prog="otgan",
-                description=__doc__.partition("\n")[0] + "\n\n" + USAGE,
-                args=argv or ["--help"],
-            )
+    else:
+        run(COMMANDS, "otgan", __doc__.partition("\n")[0] + "\n\n" + USAGE, argv)
 
 
-def beside(
+def run(
     commands: Mapping[str, Callable[..., None]],
     prog: str,
     description: str | None,
     arguments: Sequence[str] | None = None,
 ) -> None:
-    """Runs one of the commands that a domain has beside those of `otgan`, with the same exit codes.
+    """Runs one of some commands, of `otgan` or of a domain, with the exit codes of `main`.
 
     Args:
-        prog: `python -m PACKAGE`.
+        prog: how they are called: `python -m PACKAGE`.
         arguments: in place of the command line's.
     """
     from tyro.extras import subcommand_cli_from_dict

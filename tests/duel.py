@@ -1,11 +1,13 @@
-"""A critic against two fixed distributions, trained with the engine's own parts."""
+"""Small games with the engine's own parts: a critic against two distributions, any networks."""
 
 from functools import partial
 
 import torch
 from lightning_fabric import Fabric
 
-from otgan.engine import Game, Schedule
+from otgan.constraints import SlopePenalty
+from otgan.engine import Game, Schedule, train
+from otgan.geometry import Lp
 from otgan.monitors import largest_slope
 from otgan.networks import mlp
 from otgan.objectives import Kantorovich
@@ -46,3 +48,22 @@ def duel(geometry, constraint, real, fake, *, steps=600, seed=0, rate=5e-3, widt
     with torch.no_grad():
         value = (play.critic(x, None).mean() - play.critic(y, None).mean()).item()
     return value, largest_slope(lambda p: play.critic(p, None), x, y, geometry)
+
+
+def built(make, shape=(2, 16, 16), bounds=(-1.0, 1.0), **settings):
+    torch.manual_seed(0)
+    return make(shape, bounds, **{"latent": 8, "width": 4, **settings})
+
+
+def endless(shape, condition=None, n=4):
+    while True:
+        y = None if condition is None else torch.randint(3, (n, 1)).float()
+        yield torch.rand(n, *shape) * 2 - 1, y
+
+
+def played(make, shape, steps, condition=None, **settings):
+    told = {} if condition is None else {"condition": condition}
+    networks = built(make, shape, **told, **settings)
+    done = game(Lp(2), SlopePenalty("one"), networks=networks, steps=steps, critic_steps=1)
+    list(train(done, endless(shape, condition), lambda n: torch.randn(n, 8)))
+    return done

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from otgan.cli import beside
+from otgan.cli import run as command
 from otgan.config import InputError
 
 Out = Annotated[Path | None, arg(aliases=["-o"])]
@@ -114,7 +114,7 @@ def anomalies(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Exit codes are those of `otgan`."""
-    beside(COMMANDS, "python -m otgan_domains.graphs", __doc__, arguments)
+    command(COMMANDS, "python -m otgan_domains.graphs", __doc__, arguments)
 
 
 COMMANDS: dict[str, Callable[..., None]] = {

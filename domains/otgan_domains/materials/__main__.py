@@ -8,7 +8,7 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from otgan.cli import beside
+from otgan.cli import run as command
 from otgan.config import InputError
 
 
@@ -49,7 +49,7 @@ def walk(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Exit codes are those of `otgan`."""
-    beside(COMMANDS, "python -m otgan_domains.materials", __doc__, arguments)
+    command(COMMANDS, "python -m otgan_domains.materials", __doc__, arguments)
 
 
 COMMANDS: dict[str, Callable[..., None]] = {"walk": walk}

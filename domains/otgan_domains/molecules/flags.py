@@ -62,17 +62,10 @@ def flag(x: Tensor, vocabulary: Vocabulary, known: Known) -> Flagged:
 def shares(vocabulary: Vocabulary, known: Known) -> Mapping[str, Callable[[Tensor], Tensor]]:
     """Of samples as they are, by name, (n, N, N + 1) -> (n,) bool."""
 
-    @lru_cache(maxsize=1)  # every share is asked of the same samples
-    def flagged(packed: bytes) -> Flagged:
-        shape = (-1, vocabulary.most, vocabulary.most + 1)
-        x = torch.frombuffer(bytearray(packed), dtype=torch.int8).reshape(shape)
-        return flag(x, vocabulary, known)
+    flagged = lru_cache(maxsize=1)(lambda x: flag(x, vocabulary, known))  # asked of one x in turn
 
     def share(which: Callable[[Flagged], np.ndarray]) -> Callable[[Tensor], Tensor]:
-        def of(x: Tensor) -> Tensor:
-            return torch.from_numpy(which(flagged(x.to(torch.int8).cpu().numpy().tobytes())))
-
-        return of
+        return lambda x: torch.from_numpy(which(flagged(x)))
 
     return {
         "valid": share(lambda f: f.valid),

@@ -141,6 +141,7 @@ def main(seconds: str, kind: str, *properties: str) -> None:
             found = str(error)
         except Exception:  # what RDKit's own steps raise shares no base class
             found = "unparsable"
+        faulthandler.cancel_dump_traceback_later()  # the reader may take its time
         print(json.dumps(found), flush=True)
 
 
