@@ -6,7 +6,7 @@ Fits the chart once (`--chart-steps`, kept in `--charts`), plays one game in it 
 number of steps, and compares `--n` samples with held-out molecules, 10,000 at most. With
 `--chart-steps 0` it is the one-shot generator on one-hot codes. 'Novel to all' is against training
 and held-out molecules together; 'corrected' is after the correction `valence`; 'FCD, floor' has
-training molecules in the place of samples. `--logp` adds a game that is told the logP: how far
+training molecules in the place of samples. With `--logp` chart and games are told the logP: how far
 samples follow that of held-out molecules, when asked for it. Rows that are in `--rows` are not
 measured again.
 """
@@ -16,7 +16,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,7 @@ from torch import Tensor
 from tyro.conf import Positional
 
 import otgan
+from otgan.conditions import Condition
 from otgan.domain import Domain, load
 from otgan.preprocess import Encoding
 from otgan.report.rows import measured
@@ -62,12 +63,14 @@ class Setting:
     Args:
         held_out: share kept from training, 10,000 at most.
         charts: folder of fitted charts.
+        condition: what a conditional game is told, and its chart has directions for.
     """
 
     data: str
     chart_steps: int
     held_out: float
     charts: Path | None
+    condition: tuple[str, ...] = ()
 
 
 @cache
@@ -78,13 +81,16 @@ def domain(setting: Setting) -> tuple[Domain, float]:
     if not isinstance(found.chart, Encoding):
         return found, 0.0
     assert found.train is not None
-    name = f"{Path(setting.data).name.partition('.')[0]}-{setting.chart_steps}.safetensors"
-    path = setting.charts / name if setting.charts else None
+    of = [Path(setting.data).name.partition(".")[0], str(setting.chart_steps), *setting.condition]
+    path = setting.charts / ("-".join(of) + ".safetensors") if setting.charts else None
     if path and path.exists():
         found.chart.load_state_dict(load_file(path))
         return found, math.nan
     start = time.monotonic()
-    found.chart.fit(found.train.points(), setting.chart_steps)
+    condition = Condition.of(found.attributes, setting.condition)
+    told = found.train.told(condition)
+    features = condition.features(told.y) if condition else None
+    found.chart.fit(told.points(), setting.chart_steps, about=features)
     taken = time.monotonic() - start
     if path:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -119,9 +125,10 @@ def read(x: Tensor, vocabulary: Vocabulary) -> Molecules:
 
 def figures(setting: Setting, game: Game) -> dict[str, Any]:
     """Of one game."""
+    told = (game.condition,) if game.condition else ()
+    setting = replace(setting, condition=told)
     played, charted = domain(setting)
     vocabulary = Vocabulary.restore(played.state["vocabulary"])
-    told = (game.condition,) if game.condition else ()
     start = time.monotonic()
     model = otgan.fit(
         domain=played, preset=game.preset, steps=game.steps, seed=game.seed, condition=told
@@ -169,11 +176,10 @@ def games(
     each: Callable[[int, int, str], Game],
     steps: tuple[int, ...],
     seeds: tuple[int, ...],
-    logp: bool,
+    condition: str,
 ) -> Iterator[Game]:
     """The first number of steps for every seed, the others for the first."""
-    whole = [(steps[0], seed, "") for seed in seeds] + [(k, seeds[0], "") for k in steps[1:]]
-    for k, seed, condition in [*whole, (steps[0], seeds[0], "logp")] if logp else whole:
+    for k, seed in [*((steps[0], seed) for seed in seeds), *((k, seeds[0]) for k in steps[1:])]:
         yield each(k, seed, condition)
 
 
@@ -200,7 +206,7 @@ def main(
     def each(k: int, seed: int, condition: str) -> Game:
         return Game(data, chart_steps, preset, k, seed, condition, n)
 
-    tasks = games(each, steps, seeds, logp)
+    tasks = games(each, steps, seeds, "logp" if logp else "")
     for row in measured(tasks, lambda game: figures(setting, game), rows):
         about = (f"{name} {row[name]}" for name in ("preset", "steps", "seed", "condition"))
         print(f"{row['data']} {', '.join(about)}")

@@ -147,7 +147,8 @@ def phases(domain: Domain, config: Config) -> tuple[int, ...] | None:
     equal shares of the steps where those would not let it grow up in time."""
     builder = domain.networks.get(config.network.name or next(iter(domain.networks)))
     takes = inspect.signature(builder).parameters if builder else {}
-    if config.network.phases or not config.steps or "phases" not in takes:
+    usual = takes["phases"].default if "phases" in takes else None
+    if config.network.phases or not config.steps or not isinstance(usual, tuple):
         return config.network.phases
     assert domain.train is not None
     shape = domain.chart.encoded_shape(domain.train.shape)
@@ -155,7 +156,7 @@ def phases(domain: Domain, config: Config) -> tuple[int, ...] | None:
         number = 2 * len(resolutions(shape, "")) - 1
     except ValueError:
         return None  # nor is there a network, and `networks` says why
-    return (max(1, min(takes["phases"].default[-1], config.steps // number)),)
+    return (max(1, min(usual[-1], config.steps // number)),)
 
 
 def _known(builder: Callable, chosen: Mapping[str, Any]) -> dict[str, Any]:
@@ -236,7 +237,7 @@ def view(domain: Domain, config: Config, held_back: Samples | None, fabric: Fabr
         return Noise(chosen.std, chosen.anneal)
     if held_back is not None:
         told = held_back.told(condition(domain, config))
-        points = domain.chart.encode(fabric.to_device(told.points())).cpu()
+        points = domain.chart.target(fabric.to_device(told.points())).cpu()
         bounds = chosen.shortest, chosen.longest
         return Diffusion(points, told.y, chosen.std, *bounds, chosen.target)
     if chosen.kind == "augment":

@@ -123,7 +123,8 @@ def encoded(data: Samples, chart: Chart, fabric: Fabric) -> Samples:
 
 
 class Batches(Iterator):
-    """Endless shuffled batches in chart coordinates; where it stands is one number, `drawn`.
+    """Endless shuffled batches of a chart's targets; where it stands is one number, `drawn`, and
+    torch's random state where the chart blurs.
 
     Every process draws the same order and keeps its share, so that a run on two processes sees
     what a run on one sees.
@@ -160,4 +161,4 @@ class Batches(Iterator):
         self.drawn += 1
         x = floats(self.fabric.to_device(self.data.x[index]))
         y = None if self.data.y is None else self.fabric.to_device(self.data.y[index])
-        return self.chart.encode(x), y
+        return self.chart.target(x), y

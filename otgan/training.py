@@ -21,7 +21,7 @@ from otgan.domain import Domain, check, find, load
 from otgan.engine import Game, train
 from otgan.model import Model, reopen
 from otgan.monitors import Given, HeldOut
-from otgan.preprocess import Encoding, Identity
+from otgan.preprocess import Encoding
 from otgan.randomness import set_random_state
 from otgan.report.log import Log
 from otgan.runs import Run, describe
@@ -171,14 +171,14 @@ def _play(
     torch.manual_seed(config.seed + 1 + fabric.global_rank)
     condition = build.condition(domain, config)
     batches = _batches(domain, config, condition, fabric)
+    source = build.source(domain, config, fabric)
+    monitor = _monitor(domain, condition, source, fabric)
     seconds = 0.0
     if resuming and out is not None:
         seconds = _restore(Run.open(out).read_checkpoint(), game, batches, fabric)
         if config.steps and game.step >= config.steps:
             raise InputError(f"the run is done: {game.step} steps; give a larger --steps to go on")
 
-    source = build.source(domain, config, fabric)
-    monitor = _monitor(domain, condition, source, fabric)
     run = None
     if out is not None and fabric.is_global_zero:
         run = Run(Path(out)) if resuming else Run.create(out)
@@ -207,7 +207,10 @@ def _learn(domain: Domain, config: Config, fabric: Fabric, quiet: bool) -> float
         seconds = None if config.steps else 60 * CHART_SHARE * (config.minutes or 0)
         steps, seed = config.chart_steps, config.seed
         try:
-            chart.fit(domain.train.points(), steps, seconds=seconds, seed=seed, quiet=quiet)
+            condition = build.condition(domain, config)
+            told = domain.train.told(condition)
+            about = condition.features(told.y) if condition else None
+            chart.fit(told.points(), steps, about=about, seconds=seconds, seed=seed, quiet=quiet)
         except ValueError as error:
             raise InputError(str(error)) from None
     chart.load_state_dict(fabric.broadcast(chart.state_dict()))
@@ -219,7 +222,7 @@ def _batches(
 ) -> Batches:
     data, chart = build.seen(domain, config)[0].told(condition), domain.chart
     if isinstance(chart, Encoding):
-        data, chart = encoded(data, chart, fabric), Identity()
+        data, chart = encoded(data, chart, fabric), chart.blur
     try:
         return Batches(data, chart, config.batch_size, fabric, config.seed)
     except ValueError as error:
@@ -234,7 +237,7 @@ def _monitor(
     n = min(MONITOR_POINTS, len(domain.held_out), len(domain.train))
     parts = [part.told(condition) for part in (domain.held_out, domain.train)]
     held_out, training = (
-        domain.chart.encode(fabric.to_device(part.draw(n, seed=0))) for part in parts
+        domain.chart.target(fabric.to_device(part.draw(n, seed=0))) for part in parts
     )
     y, z = (part.known(n, seed=0) for part in parts)
     given = None

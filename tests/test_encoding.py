@@ -5,6 +5,7 @@ import torch
 
 import otgan
 from otgan import build
+from otgan.conditions import Attribute
 from otgan.config import InputError, resolve
 from otgan.data import Samples
 from otgan.domain import Domain
@@ -83,6 +84,51 @@ def test_a_point_is_encoded_and_decoded_whatever_its_batch(chart):
     assert torch.equal(chart.decode(z)[1200:1203], chart.decode(z[1200:1203]))
 
 
+def told(chart, x, about):
+    """Share of the variance of `about` that a linear map tells of noised vectors, (n,) -> ()."""
+    z = chart.encode(x)
+    with seeded(0, torch.device("cpu")):
+        z = torch.cat([z + chart.noise * torch.randn_like(z), torch.ones(len(z), 1)], 1)
+    fit = torch.linalg.lstsq(z[: len(z) // 2], about[: len(z) // 2, None]).solution
+    rest = about[len(z) // 2 :]
+    return 1 - ((z @ fit)[len(z) // 2 :, 0] - rest).var() / rest.var()
+
+
+def odd(x):
+    """1 where either the first letter is a 2 or there are four letters, but not both; else -1."""
+    return ((x[:, 0] == 2) ^ ((x > 0).sum(1) == 4)).float() * 2 - 1
+
+
+def test_a_chart_can_have_a_direction_for_a_property():
+    x, new = palindromes(3000, 0), palindromes(2000, 1)
+    sizes = {"latent": 8, "width": 64, "batch_size": 128, "rate": 8e-3}
+    plain, with_it = (
+        Encoding(LANGUAGE, **sizes).fit(x, 400, about=about, quiet=True)
+        for about in (None, odd(x)[:, None])
+    )
+    assert told(with_it, new, odd(new)) > 0.7 > 0.4 > told(plain, new, odd(new))
+    assert (with_it.decode(with_it.encode(new)) == new).all(1).double().mean() > 0.95
+
+
+def test_a_chart_is_told_what_its_run_is_told(monkeypatch):
+    seen, fit = [], Encoding.fit
+    monkeypatch.setattr(
+        Encoding, "fit", lambda self, x, *a, **k: (seen.append(k["about"]), fit(self, x, *a, **k))
+    )
+    x, attribute = palindromes(300, 0), Attribute.number("odd", odd(palindromes(300, 0)))
+    for condition in ("odd",), ():
+        data = Domain(
+            Lp(2),
+            Samples(x, odd(x)),
+            Samples(x[:50], odd(x[:50])),
+            Encoding(LANGUAGE, **SMALL),
+            attributes=(attribute,),
+        )
+        otgan.fit(domain=data, steps=2, condition=condition, **QUICK)
+    torch.testing.assert_close(seen[0][:, 0], (odd(x) - odd(x).mean()) / odd(x).std())
+    assert seen[1] is None
+
+
 def test_a_fit_repeats_and_leaves_the_random_generators_alone():
     x, before = palindromes(100, 0), torch.get_rng_state()
     a, b, c = (Encoding(LANGUAGE, **SMALL).fit(x, seed=s, quiet=True) for s in (0, 0, 1))
@@ -116,6 +162,35 @@ def test_a_run_keeps_its_chart(tmp_path, monkeypatch):
     longer = resume(out, steps=4, domain=domain(Encoding(LANGUAGE, **SMALL)), quiet=True)
     x = palindromes(5, 0)
     assert torch.equal(longer.domain.chart.encode(x), model.domain.chart.encode(x))
+
+
+def test_a_blurred_target_is_what_the_generator_makes(chart):
+    """By the variance of its samples in the chart: 1 + blur^2, not 1."""
+    x = palindromes(3000, 0)
+    blurred = Encoding(LANGUAGE, blur=1.0, latent=8, width=64)
+    blurred.load_state_dict(chart.state_dict())
+    assert torch.equal(blurred.encode(x), chart.encode(x))
+    assert torch.equal(chart.target(x), chart.encode(x))
+    torch.testing.assert_close(blurred.target(x).var(0), torch.full((8,), 2.0), atol=0.2, rtol=0)
+    options = {"batch_size": 128, "critic_steps": 3, "optimiser": {"rate": 1e-3}, "quiet": True}
+    network = {"latent": 16, "width": 64, "depth": 2}
+    made = [
+        otgan.fit(domain=domain(c), steps=150, network=network, **options) for c in (chart, blurred)
+    ]
+    plain, wide = (model.generator(torch.randn(2000, 16)).var(0).mean() for model in made)
+    assert plain < 1.4 < 1.6 < wide < 2.4
+
+
+def test_a_run_with_a_blurred_chart_resumes_bit_for_bit(tmp_path):
+    def unfitted():
+        return domain(Encoding(LANGUAGE, blur=0.5, **SMALL))
+
+    settings = {**QUICK, "monitor_every": 2, "chart_steps": 4}
+    otgan.fit(domain=unfitted(), steps=2, decay=0.0, out=tmp_path / "run", **settings)
+    longer = resume(tmp_path / "run", steps=6, domain=unfitted(), quiet=True)
+    whole = otgan.fit(domain=unfitted(), steps=6, decay=0.0, **settings)
+    z = torch.randn(20, 8)
+    assert torch.equal(longer.generator(z), whole.generator(z))
 
 
 def test_a_time_budget_is_the_charts_and_the_games():

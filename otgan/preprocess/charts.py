@@ -8,6 +8,7 @@ distances of the data, and `unit` is None.
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 
@@ -32,9 +33,25 @@ class Chart(nn.Module):
         """The inverse of encode, (n, *encoded_shape(E)) -> (n, *E)."""
         return x
 
+    def target(self, x: Tensor) -> Tensor:
+        """What a generator is to make: `encode`, but where a chart blurs that."""
+        return self.encode(x)
+
 
 class Identity(Chart):
     """Data as it is."""
+
+
+class Blur(Chart):
+    """Leaves data as it is; to generate is a blurred copy, by Gaussian noise of one standard
+    deviation."""
+
+    def __init__(self, std: float):
+        super().__init__()
+        self.std = std
+
+    def target(self, x: Tensor) -> Tensor:
+        return x + self.std * torch.randn_like(x) if self.std else x
 
 
 class Scaling(Chart):

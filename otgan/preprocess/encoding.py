@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
-from otgan.preprocess.charts import Chart
+from otgan.preprocess.charts import Blur, Chart
 from otgan.preprocess.language import Language, Reader, Speller
 from otgan.randomness import seeded
 
@@ -47,6 +47,8 @@ class Encoding(Chart):
         latent: coordinates.
         width: units of the decoder.
         noise: standard deviation of the noise in training.
+        blur: standard deviation of noise that stays on what a generator is to make; the decoder
+            has learned to read vectors with up to `noise`.
         dropout: share of the previous tokens hidden from the decoder in training.
         steps: of a fit that is given neither steps nor seconds.
         batch_size, rate: of the fit, by Adam, whose rate falls to 0 over the second half.
@@ -70,6 +72,7 @@ class Encoding(Chart):
         latent: int = 64,
         width: int = 256,
         noise: float = 0.6,
+        blur: float = 0.0,
         dropout: float = 0.1,
         steps: int = 3000,
         batch_size: int = 256,
@@ -78,6 +81,7 @@ class Encoding(Chart):
         super().__init__()
         self.language, self.latent, self.noise, self.dropout = language, latent, noise, dropout
         self.steps, self.batch_size, self.rate = steps, batch_size, rate
+        self.blur = Blur(blur)
         with seeded(0, torch.device("cpu")):
             self.encoder = encoder(latent) if encoder else Reader(language, latent, width)
             self.decoder = Speller(language.symbols, latent, width)
@@ -97,6 +101,9 @@ class Encoding(Chart):
     def encode(self, x: Tensor) -> Tensor:
         return torch.cat([self.scale(self.encoder(part)) for part in x.split(_ROWS)])
 
+    def target(self, x: Tensor) -> Tensor:
+        return self.blur.target(self.encode(x))
+
     @torch.no_grad()
     def decode(self, x: Tensor) -> Tensor:
         spelt = [self.decoder.spell(part, self.language.length) for part in x.split(_ROWS)]
@@ -107,6 +114,7 @@ class Encoding(Chart):
         x: Tensor,
         steps: int | None = None,
         *,
+        about: Tensor | None = None,
         seconds: float | None = None,
         seed: int = 0,
         quiet: bool = False,
@@ -115,6 +123,9 @@ class Encoding(Chart):
 
         Args:
             steps: optimiser steps.
+            about: standardised properties of the points, (n, k), that a linear map of a latent
+                vector, noise and all, shall tell: the chart then has directions for them
+                (Gomez-Bombarelli et al. 2018, 'Automatic chemical design', on joint training).
             seconds: a budget instead, which becomes a number of steps early on.
             quiet: no progress on stderr.
 
@@ -125,16 +136,22 @@ class Encoding(Chart):
             raise ValueError(f"an encoding needs 2 points at least to be fitted to, got {len(x)}")
         pace = _Pace(steps or (None if seconds else self.steps), seconds)
         tokens, device = self.language.write(x), self.taken.device
-        optimiser = torch.optim.Adam(self.parameters(), self.rate)
         order = torch.empty(0, dtype=torch.long)
         with seeded(seed, device), _bar(quiet) as bar:
+            teller = None if about is None else nn.Linear(self.latent, about.shape[1]).to(device)
+            learned = [*self.parameters(), *(teller.parameters() if teller else ())]
+            optimiser = torch.optim.Adam(learned, self.rate)
             task = bar.add_task("", total=pace.steps, loss="")
             self.train()
             while pace.goes_on():
                 if len(order) < min(self.batch_size, len(x)):
                     order = torch.randperm(len(x))
                 chosen, order = order[: self.batch_size], order[self.batch_size :]
-                loss = self._loss(x[chosen].to(device), tokens[chosen].to(device))
+                z = self._noised(x[chosen].to(device))
+                loss = self._loss(z, tokens[chosen].to(device))
+                if teller is not None and about is not None:
+                    error = teller(z) - about[chosen].to(device)
+                    loss = loss + error.square().mean(0).sum()
                 for group in optimiser.param_groups:
                     group["lr"] = self.rate * pace.factor()
                 optimiser.zero_grad()
@@ -150,16 +167,18 @@ class Encoding(Chart):
         self.taken.fill_(pace.step)
         return self
 
-    def _loss(self, x: Tensor, tokens: Tensor) -> Tensor:
-        """Mean negative log likelihood of a token given the noised latent, ()."""
+    def _noised(self, x: Tensor) -> Tensor:
         z = self.scale(self.encoder(x))
-        z = z + self.noise * torch.randn_like(z)
+        return z + self.noise * torch.randn_like(z)
+
+    def _loss(self, z: Tensor, tokens: Tensor) -> Tensor:
+        """Mean negative log likelihood of a token given the noised latent, ()."""
         ended = (tokens == 0).cumsum(1)
         counts = ended <= 1  # the first 0 is the end, and is learned
         longest = int(counts.sum(1).max())
         tokens, counts = tokens[:, :longest], counts[:, :longest]
         before = nn.functional.pad(tokens, (1, -1))
-        shown = torch.rand(before.shape, device=x.device) >= self.dropout
+        shown = torch.rand(before.shape, device=z.device) >= self.dropout
         logits = self.decoder(z, before, shown)
         return nn.functional.cross_entropy(logits[counts], tokens[counts])
 

@@ -135,6 +135,7 @@ def _chart(cost: Cost, state: dict[str, Any], training: Samples | None) -> tuple
             latent=32,
             width=128,
             noise=NOISE,
+            blur=NOISE,
             dropout=0.0,
             rate=4e-3,
             steps=CHART_STEPS,
