@@ -10,6 +10,7 @@ from otgan.config import InputError, resolve
 from otgan.data import Samples
 from otgan.domain import Domain
 from otgan.geometry import Lp
+from otgan.metrics import evaluate
 from otgan.model import Model
 from otgan.preprocess import Encoding, Sequences
 from otgan.randomness import seeded
@@ -172,6 +173,9 @@ def test_a_blurred_target_is_what_the_generator_makes(chart):
     assert torch.equal(blurred.encode(x), chart.encode(x))
     assert torch.equal(chart.target(x), chart.encode(x))
     torch.testing.assert_close(blurred.target(x).var(0), torch.full((8,), 2.0), atol=0.2, rtol=0)
+    parts = Samples(x[:2000]), Samples(x[2000:])
+    found = evaluate(lambda n: blurred.target(palindromes(n, 3)), *parts, Lp(2), blurred, draws=2)
+    assert 0.9 < found["W1"].value / found["W1"].floor < 1.1
     options = {"batch_size": 128, "critic_steps": 3, "optimiser": {"rate": 1e-3}, "quiet": True}
     network = {"latent": 16, "width": 64, "depth": 2}
     made = [

@@ -82,7 +82,7 @@ def evaluate(
     """
     n = min(limit, len(held_out), len(train))
     points = train.draw(TRAINING * limit, seed=0)
-    training = chart.encode(points)
+    training = chart.target(points)
     against = _Against(held_out.draw(n, seed=0), training, geometry, chart, features or {})
     generated = []
     for _ in range(draws):
@@ -105,7 +105,7 @@ class _Against:
     def __init__(
         self, data: Tensor, training: Tensor, geometry: Geometry, chart: Chart, features: Features
     ):
-        self.real, self.training = chart.encode(data), training
+        self.real, self.training = chart.target(data), training
         self.geometry, self.chart = geometry, chart
         self.features, self.data = features, data
         self.to_train = nearest(self.real, training, geometry)
