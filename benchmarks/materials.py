@@ -8,7 +8,7 @@ DATA is what `otgan train materials --data` reads. Without --run a model is trai
 --run takes finished ones instead. Rows of FILE that are there already are not measured again.
 
 Shares and distances (`otgan_domains.materials.evaluation`) are of n samples, repeats and all, the
-distances against as many held-out formulas. `real` is what n training formulas score in their
+distances against all held-out formulas. `real` is what n training formulas score in their
 place, and held-out ones for what smact lets pass. `found` is the share of the held-out formulas
 among n that are neither repeated nor in training, `hits` the share of those n that are held out.
 `time` is that of making n such formulas. Rivals:
@@ -103,7 +103,7 @@ class Bench:
         row |= originality(formulas, self.known) | verdicts(formulas)
         if task.maker == "real":
             row |= verdicts(self.held_out[:n]) | {"novel": 1.0}
-        row |= distances(formulas, self.held_out[:n])
+        row |= distances(formulas, self.held_out)
         start = time.perf_counter()
         new = fresh((one for one in self.samples(task.maker, task.seed) if one), self.known, n)
         row["time"] = time.perf_counter() - start

@@ -22,6 +22,7 @@ from otgan.domain import Domain
 from otgan.engine import Game, Schedule
 from otgan.networks import mapping, mlp
 from otgan.networks.blocks import resolutions
+from otgan.networks.blurred import Blurred
 from otgan.networks.committee import committee
 from otgan.networks.heads import Autoencoder, Features, Points
 from otgan.objectives import (
@@ -128,6 +129,8 @@ def networks(domain: Domain, config: Config, shape: tuple[int, ...]) -> tuple[nn
         generator, critic = make(shape)
         if domain.source is not None:
             generator = mapping(shape, domain.chart.bounds, **_known(mapping, chosen))
+        elif isinstance(domain.chart, Encoding) and domain.chart.blur.std:
+            generator = Blurred(generator, domain.chart.blur.std, config.network.latent, shape)
         if config.network.committee > 1:
             critic = committee(config.network.look, shape, config.network.committee, member)
         latent = config.network.latent

@@ -185,6 +185,20 @@ def test_a_blurred_target_is_what_the_generator_makes(chart):
     assert plain < 1.4 < 1.6 < wide < 2.4
 
 
+def test_the_noise_to_make_is_the_generators_own():
+    """A generator that gives one point has the variance of the blur, whatever it has learned."""
+    chart = Encoding(LANGUAGE, blur=0.5, **SMALL)
+    config = resolve("wgan-gp", {}, {"network": {"latent": 8}})
+    generator, _ = build.networks(domain(chart), config, (8,))
+    for weight in generator.generator[-2].parameters():  # the last that has any
+        torch.nn.init.zeros_(weight)
+    torch.testing.assert_close(
+        generator(torch.randn(5000, 8)).var(0), torch.full((8,), 0.25), atol=0.02, rtol=0
+    )
+    with pytest.raises(InputError, match=r"7 numbers of noise are too few to blur 8 .*--network.l"):
+        build.networks(domain(chart), resolve("wgan-gp", {}, {"network": {"latent": 7}}), (8,))
+
+
 def test_a_run_with_a_blurred_chart_resumes_bit_for_bit(tmp_path):
     def unfitted():
         return domain(Encoding(LANGUAGE, blur=0.5, **SMALL))

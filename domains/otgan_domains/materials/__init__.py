@@ -29,7 +29,7 @@ from otgan_domains.materials.spelling import Reader, Spelling
 Cost = Literal["encoding", "elmd", "l2"]
 
 SETTINGS = {
-    "steps": 2000,
+    "steps": 4000,
     "average": 0.999,
     "optimiser": {"rate": 4e-4},
     "monitor_every": 500,
