@@ -18,7 +18,7 @@ from otgan.config import Config, InputError
 from otgan.domain import Domain
 from otgan.report.files import replacing
 
-FORMAT = 5
+FORMAT = 6
 KEYS = {"domain", "options", "given", "config", "state", "shape", "data", "conditions"}
 CONDITIONS = 1000
 

@@ -96,8 +96,7 @@ def materials(
         networks={"mlp": mlp},
         presets={
             "*": {**SETTINGS, "batch_size": batch},
-            "wgan-gp": {"critic_steps": 2, "constraint": {"sided": "one"}},
-            "wgan-lp": {"critic_steps": 2},
+            "wgan-gp": {"constraint": {"sided": "one"}},
         },
         save=saver.save,
         save_rated=saver.save,
