@@ -129,8 +129,8 @@ def networks(domain: Domain, config: Config, shape: tuple[int, ...]) -> tuple[nn
         generator, critic = make(shape)
         if domain.source is not None:
             generator = mapping(shape, domain.chart.bounds, **_known(mapping, chosen))
-        elif isinstance(domain.chart, Encoding) and domain.chart.blur.std:
-            generator = Blurred(generator, domain.chart.blur.std, config.network.latent, shape)
+        elif domain.chart.blur:
+            generator = Blurred(generator, domain.chart.blur, config.network.latent, shape)
         if config.network.committee > 1:
             critic = committee(config.network.look, shape, config.network.committee, member)
         latent = config.network.latent
@@ -296,8 +296,8 @@ def source(domain: Domain, config: Config, fabric: Fabric) -> Callable[[int], Te
     assert domain.source.train is not None
     data, chart = domain.source.train, domain.chart
     if isinstance(chart, Encoding):
-        data, chart = encoded(data, chart, fabric), Identity()
-    return lambda n: chart.encode(fabric.to_device(data.drawn(n)))
+        data, chart = encoded(data, chart, fabric), Identity(chart.blur)
+    return lambda n: chart.target(fabric.to_device(data.drawn(n)))
 
 
 def noise(latent: int, fabric: Fabric) -> Callable[[int], Tensor]:

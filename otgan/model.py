@@ -289,7 +289,7 @@ class Model:
         assert training is not None and held_out is not None
         kept, names = torch.randperm(len(training))[:10_000], domain.classes
         every = training.first()
-        real, labels = chart.encode(training.points(kept)), every[kept]
+        real, labels = chart.target(training.points(kept)), every[kept]
 
         def recognised(x: Tensor) -> Tensor:
             return scores.nearest_classes(x, real, labels, geometry)
@@ -304,7 +304,7 @@ class Model:
             asked = torch.arange(len(names)).repeat_interleave(-(-limit // len(names)))
             hits = recognised(self._generate(len(asked), None, asked.float()[:, None])) == asked
             shown = held_out.draw(limit, 0), held_out.first(limit)
-            real_hits = recognised(chart.encode(shown[0])) == shown[1]
+            real_hits = recognised(chart.target(shown[0])) == shown[1]
             for k, name in enumerate(names):
                 found[name]["as asked"] = hits[asked == k].float().mean().item()
                 found[name]["real recognised"] = real_hits[shown[1] == k].float().mean().item()
@@ -390,7 +390,7 @@ class Model:
             points = self.domain.source.held_out
             if points is None:
                 raise InputError("say what to map: Model.sourced() or Model.map(x)")
-            return self.domain.chart.encode(points.drawn(n).to(device))
+            return self.domain.chart.target(points.drawn(n).to(device))
         z = torch.randn(n, self.spec["config"]["network"]["latent"])
         if most is not None:
             nn.init.trunc_normal_(z, a=-most, b=most)

@@ -21,7 +21,7 @@ from otgan.domain import Domain, check, find, load
 from otgan.engine import Game, train
 from otgan.model import Model, reopen
 from otgan.monitors import Given, HeldOut
-from otgan.preprocess import Encoding
+from otgan.preprocess import Encoding, Identity
 from otgan.randomness import set_random_state
 from otgan.report.log import Log
 from otgan.runs import Run, describe
@@ -163,6 +163,7 @@ def _play(
     assert domain.train is not None and domain.held_out is not None
     if resuming and out is not None:
         domain.chart.load_state_dict(Run.open(out).read_tensors("chart"))
+    build.networks(domain, config, domain.chart.encoded_shape(domain.train.shape))  # or say no now
     spent = _learn(domain, config, fabric, quiet)
     if isinstance(domain.chart, Encoding):
         spec["config"]["chart_steps"] = domain.chart.taken.item()
@@ -222,7 +223,7 @@ def _batches(
 ) -> Batches:
     data, chart = build.seen(domain, config)[0].told(condition), domain.chart
     if isinstance(chart, Encoding):
-        data, chart = encoded(data, chart, fabric), chart.blur
+        data, chart = encoded(data, chart, fabric), Identity(chart.blur)
     try:
         return Batches(data, chart, config.batch_size, fabric, config.seed)
     except ValueError as error:
@@ -252,7 +253,7 @@ def _unseen(domain: Domain, fabric: Fabric) -> Callable[[int], Tensor]:
     """n -> held-out points of the data set that is mapped, in chart coordinates."""
     assert domain.source is not None and domain.source.held_out is not None
     data = domain.source.held_out
-    return lambda n: domain.chart.encode(fabric.to_device(data.drawn(n)))
+    return lambda n: domain.chart.target(fabric.to_device(data.drawn(n)))
 
 
 def _restore(state: Mapping[str, Any], game: Game, batches: Batches, fabric: Fabric) -> float:

@@ -1,5 +1,8 @@
 """Learned charts: points come back, neighbours decode alike, and a WGAN in them spells."""
 
+import csv
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -14,7 +17,7 @@ from otgan.metrics import evaluate
 from otgan.model import Model
 from otgan.preprocess import Encoding, Sequences
 from otgan.randomness import seeded
-from otgan.training import resume
+from otgan.training import _monitor, resume
 
 LANGUAGE = Sequences(3, 6)
 SMALL = {"latent": 8, "width": 16, "batch_size": 32, "steps": 3}
@@ -176,6 +179,8 @@ def test_a_blurred_target_is_what_the_generator_makes(chart):
     parts = Samples(x[:2000]), Samples(x[2000:])
     found = evaluate(lambda n: blurred.target(palindromes(n, 3)), *parts, Lp(2), blurred, draws=2)
     assert 0.9 < found["W1"].value / found["W1"].floor < 1.1
+    bare = evaluate(lambda n: blurred.encode(palindromes(n, 3)), *parts, Lp(2), blurred, draws=2)
+    assert bare["W1"].value > 1.1 * found["W1"].value  # noise is what it lacks
     options = {"batch_size": 128, "critic_steps": 3, "optimiser": {"rate": 1e-3}, "quiet": True}
     network = {"latent": 16, "width": 64, "depth": 2}
     made = [
@@ -199,6 +204,60 @@ def test_the_noise_to_make_is_the_generators_own():
         build.networks(domain(chart), resolve("wgan-gp", {}, {"network": {"latent": 7}}), (8,))
 
 
+@pytest.mark.parametrize("kind", ["none", "diffusion"])
+def test_what_a_run_is_judged_by_is_blurred(chart, kind):
+    """The monitor's points, and those held back from the critic, have the variance of targets."""
+    blurred = Encoding(LANGUAGE, blur=2.0, latent=8, width=64)
+    blurred.load_state_dict(chart.state_dict())
+    there = Domain(Lp(2), Samples(palindromes(3000, 0)), Samples(palindromes(1000, 1)), blurred)
+    config = resolve("wgan-gp", {}, {"smoothing": {"kind": kind}})
+    fabric = build.fabric(config)
+    source = build.source(there, config, fabric)
+    judges = [_monitor(there, None, source, fabric).held_out]
+    if kind == "diffusion":
+        held_back = build.seen(there, config)[1]
+        judges.append(build.view(there, config, held_back, fabric).held_back)
+    for points in judges:
+        assert 4 < points.var(0).mean() < 6
+
+
+def test_a_map_of_a_blurred_chart_starts_from_blurred_points():
+    """So that the identity maps data onto themselves."""
+
+    def there():
+        return domain(Encoding(LANGUAGE, blur=2.0, **SMALL))
+
+    both = replace(there(), source=there())
+    model = otgan.fit(domain=both, steps=1, optimiser={"rate": 1e-9}, **QUICK)
+    found = model.evaluate(100, draws=2)["metrics"]["W1"]
+    assert 0.9 < found["value"] / found["floor"] < 1.1
+
+
+@pytest.mark.parametrize(
+    ("about", "says"),
+    [
+        (torch.ones(40), r"\(n, k\), got \(40,\)"),
+        (torch.ones(39, 1), r"got \(39, 1\)"),
+        (torch.full((40, 1), float("nan")), "NaN"),
+    ],
+)
+def test_properties_of_a_fit_are_checked(about, says):
+    with pytest.raises(ValueError, match=says):
+        Encoding(LANGUAGE, **SMALL).fit(palindromes(40, 0), about=about, quiet=True)
+
+
+def test_settings_are_refused_before_a_chart_is_fitted(monkeypatch):
+    monkeypatch.setattr(Encoding, "fit", None)
+    with pytest.raises(InputError, match="too few to blur"):
+        otgan.fit(
+            domain=domain(Encoding(LANGUAGE, blur=0.5, **SMALL)),
+            steps=2,
+            **{**QUICK, "network": {"latent": 7}},
+        )
+    with pytest.raises(ValueError, match="0 or more, got -1"):
+        Encoding(LANGUAGE, blur=-1, **SMALL)
+
+
 def test_a_run_with_a_blurred_chart_resumes_bit_for_bit(tmp_path):
     def unfitted():
         return domain(Encoding(LANGUAGE, blur=0.5, **SMALL))
@@ -206,7 +265,12 @@ def test_a_run_with_a_blurred_chart_resumes_bit_for_bit(tmp_path):
     settings = {**QUICK, "monitor_every": 2, "chart_steps": 4}
     otgan.fit(domain=unfitted(), steps=2, decay=0.0, out=tmp_path / "run", **settings)
     longer = resume(tmp_path / "run", steps=6, domain=unfitted(), quiet=True)
-    whole = otgan.fit(domain=unfitted(), steps=6, decay=0.0, **settings)
+    whole = otgan.fit(domain=unfitted(), steps=6, decay=0.0, out=tmp_path / "whole", **settings)
+    rows = [
+        list(csv.DictReader((tmp_path / name / "metrics.csv").open())) for name in ("run", "whole")
+    ]
+    for column in ("exact", "floor"):
+        assert len({tuple(row[column] for row in one) for one in rows}) == 1, column
     z = torch.randn(20, 8)
     assert torch.equal(longer.generator(z), whole.generator(z))
 

@@ -17,7 +17,7 @@ from otgan.metrics.moments import frechet, kernel
 from otgan.metrics.neighbours import neighbours
 from otgan.metrics.training_data import memorisation, nearest
 from otgan.metrics.transported import sliced_w1, w1
-from otgan.preprocess import Chart, Encoding
+from otgan.preprocess import Chart, Encoding, Identity
 
 TRAINING = 10
 """Training points, in multiples of `limit`, among which the nearest is looked for."""
@@ -82,17 +82,17 @@ def evaluate(
     """
     n = min(limit, len(held_out), len(train))
     points = train.draw(TRAINING * limit, seed=0)
-    training = chart.target(points)
+    training = chart.encode(points)
     against = _Against(held_out.draw(n, seed=0), training, geometry, chart, features or {})
     generated = []
     for _ in range(draws):
         x = sample(n)
         generated.append(against(x, chart.decode(x)))
-    floors = []
+    floors, targets = [], Identity(chart.blur).target(training)
     for seed in range(draws):
         order = torch.randperm(len(training), generator=torch.Generator().manual_seed(seed))
         chosen = order[:n]  # of which the nearest is the point itself
-        floors.append(against(training[chosen], points[chosen], rank=2))
+        floors.append(against(targets[chosen], points[chosen], rank=2))
     return {
         name: Score.of([g[name] for g in generated], [f[name] for f in floors])
         for name in generated[0]

@@ -21,6 +21,9 @@ class Chart(nn.Module):
     bounds: tuple[float, float] | None = None
     """Range of encoded data, which allows a bounded final activation; None if unbounded."""
 
+    blur: float = 0.0
+    """Standard deviation of the Gaussian noise that stays on what a generator is to make."""
+
     def encoded_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """The shape of one encoded point, from that of one in data units."""
         return shape
@@ -34,24 +37,17 @@ class Chart(nn.Module):
         return x
 
     def target(self, x: Tensor) -> Tensor:
-        """What a generator is to make: `encode`, but where a chart blurs that."""
-        return self.encode(x)
+        """What a generator is to make of points: `encode`, blurred with torch's random numbers."""
+        z = self.encode(x)
+        return z + self.blur * torch.randn_like(z) if self.blur else z
 
 
 class Identity(Chart):
-    """Data as it is."""
+    """Data as it is, or blurred for a generator."""
 
-
-class Blur(Chart):
-    """Leaves data as it is; to generate is a blurred copy, by Gaussian noise of one standard
-    deviation."""
-
-    def __init__(self, std: float):
+    def __init__(self, blur: float = 0.0):
         super().__init__()
-        self.std = std
-
-    def target(self, x: Tensor) -> Tensor:
-        return x + self.std * torch.randn_like(x) if self.std else x
+        self.blur = blur
 
 
 class Scaling(Chart):

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
-from otgan.preprocess.charts import Blur, Chart
+from otgan.preprocess.charts import Chart
 from otgan.preprocess.language import Language, Reader, Speller
 from otgan.randomness import seeded
 
@@ -47,8 +47,7 @@ class Encoding(Chart):
         latent: coordinates.
         width: units of the decoder.
         noise: standard deviation of the noise in training.
-        blur: standard deviation of noise that stays on what a generator is to make; the decoder
-            has learned to read vectors with up to `noise`.
+        blur: as of every chart; the decoder has learned to read vectors with up to `noise`.
         dropout: share of the previous tokens hidden from the decoder in training.
         steps: of a fit that is given neither steps nor seconds.
         batch_size, rate: of the fit, by Adam, whose rate falls to 0 over the second half.
@@ -79,9 +78,11 @@ class Encoding(Chart):
         rate: float = 2e-3,
     ):
         super().__init__()
+        if not 0 <= blur < math.inf:
+            raise ValueError(f"blur is a standard deviation, 0 or more, got {blur}")
         self.language, self.latent, self.noise, self.dropout = language, latent, noise, dropout
         self.steps, self.batch_size, self.rate = steps, batch_size, rate
-        self.blur = Blur(blur)
+        self.blur = blur
         with seeded(0, torch.device("cpu")):
             self.encoder = encoder(latent) if encoder else Reader(language, latent, width)
             self.decoder = Speller(language.symbols, latent, width)
@@ -100,9 +101,6 @@ class Encoding(Chart):
     @torch.no_grad()
     def encode(self, x: Tensor) -> Tensor:
         return torch.cat([self.scale(self.encoder(part)) for part in x.split(_ROWS)])
-
-    def target(self, x: Tensor) -> Tensor:
-        return self.blur.target(self.encode(x))
 
     @torch.no_grad()
     def decode(self, x: Tensor) -> Tensor:
@@ -123,24 +121,29 @@ class Encoding(Chart):
 
         Args:
             steps: optimiser steps.
-            about: standardised properties of the points, (n, k), that a linear map of a latent
-                vector, noise and all, shall tell: the chart then has directions for them
+            about: properties of the points as networks see them, (n, k), that a linear map of a
+                latent vector, noise and all, shall tell: the chart then has directions for them
                 (Gomez-Bombarelli et al. 2018, 'Automatic chemical design', on joint training).
             seconds: a budget instead, which becomes a number of steps early on.
             quiet: no progress on stderr.
 
         Raises:
-            ValueError: fewer than 2 points, or what the language raises.
+            ValueError: fewer than 2 points, properties that are not finite or not of each of them,
+                or what the language raises.
         """
         if len(x) < 2:
             raise ValueError(f"an encoding needs 2 points at least to be fitted to, got {len(x)}")
+        if about is not None and (about.dim() != 2 or len(about) != len(x)):
+            raise ValueError(f"properties of {len(x)} points are (n, k), got {tuple(about.shape)}")
+        if about is not None and not about.isfinite().all():
+            raise ValueError("properties that are NaN or infinite: leave their points out")
         pace = _Pace(steps or (None if seconds else self.steps), seconds)
         tokens, device = self.language.write(x), self.taken.device
         order = torch.empty(0, dtype=torch.long)
         with seeded(seed, device), _bar(quiet) as bar:
             teller = None if about is None else nn.Linear(self.latent, about.shape[1]).to(device)
-            learned = [*self.parameters(), *(teller.parameters() if teller else ())]
-            optimiser = torch.optim.Adam(learned, self.rate)
+            both = [*self.parameters(), *(teller.parameters() if teller else ())]
+            optimiser = torch.optim.Adam(both, self.rate)
             task = bar.add_task("", total=pace.steps, loss="")
             self.train()
             while pace.goes_on():
