@@ -204,13 +204,13 @@ def _learn(domain: Domain, config: Config, fabric: Fabric, quiet: bool) -> float
     if not isinstance(chart, Encoding) or chart.fitted:
         return 0.0
     assert domain.train is not None
+    condition = build.condition(domain, config)
+    told = domain.train.told(condition)
     if fabric.is_global_zero:
+        about = condition.features(told.y) if condition else None
         seconds = None if config.steps else 60 * CHART_SHARE * (config.minutes or 0)
         steps, seed = config.chart_steps, config.seed
         try:
-            condition = build.condition(domain, config)
-            told = domain.train.told(condition)
-            about = condition.features(told.y) if condition else None
             chart.fit(told.points(), steps, about=about, seconds=seconds, seed=seed, quiet=quiet)
         except ValueError as error:
             raise InputError(str(error)) from None
