@@ -164,6 +164,8 @@ def asked(model: otgan.Model, played: Domain, vocabulary: Vocabulary, game: Game
         for w, mol in zip(wanted, mols, strict=True)
         if mol is not None
     ]
+    if len(pairs) < 2:
+        return {"correlation": math.nan}
     want, got = np.array(pairs).T
     return {
         "correlation": np.corrcoef(want, got)[0, 1].item(),
@@ -173,14 +175,11 @@ def asked(model: otgan.Model, played: Domain, vocabulary: Vocabulary, game: Game
 
 
 def games(
-    each: Callable[[int, int, str], Game],
-    steps: tuple[int, ...],
-    seeds: tuple[int, ...],
-    condition: str,
+    each: Callable[[int, int], Game], steps: tuple[int, ...], seeds: tuple[int, ...]
 ) -> Iterator[Game]:
     """The first number of steps for every seed, the others for the first."""
     for k, seed in [*((steps[0], seed) for seed in seeds), *((k, seeds[0]) for k in steps[1:])]:
-        yield each(k, seed, condition)
+        yield each(k, seed)
 
 
 def main(
@@ -203,10 +202,10 @@ def main(
         *("FCD", "FCD, floor", "SNN", "IntDiv", "correlation", "error", "of the data", "seconds"),
     )
 
-    def each(k: int, seed: int, condition: str) -> Game:
-        return Game(data, chart_steps, preset, k, seed, condition, n)
+    def each(k: int, seed: int) -> Game:
+        return Game(data, chart_steps, preset, k, seed, "logp" if logp else "", n)
 
-    tasks = games(each, steps, seeds, "logp" if logp else "")
+    tasks = games(each, steps, seeds)
     for row in measured(tasks, lambda game: figures(setting, game), rows):
         about = (f"{name} {row[name]}" for name in ("preset", "steps", "seed", "condition"))
         print(f"{row['data']} {', '.join(about)}")

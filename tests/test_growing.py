@@ -2,6 +2,7 @@
 
 import copy
 import math
+from dataclasses import replace
 from itertools import islice
 
 import numpy as np
@@ -163,6 +164,12 @@ def test_phases_that_nobody_gives_are_within_the_steps(steps, each):
     assert build.phases(domain, config) == (each,)
     given = resolve("progan", domain.presets, {"steps": steps, "network": {"phases": (7, 9)}})
     assert build.phases(domain, given) == (7, 9)
+
+    def theirs(shape, bounds=None, *, phases):
+        raise AssertionError("not built here")
+
+    other = replace(domain, networks={"progan": theirs})
+    assert build.phases(other, config) is None
 
 
 def test_a_short_run_grows_up_and_keeps_its_phases_when_it_goes_on(here):
