@@ -54,6 +54,28 @@ def test_a_new_critic_is_flat_so_that_its_sign_can_turn():
         assert torch.equal(values, values[:1].expand(5))
 
 
+def scales(network, x):
+    """The mean square behind every rectifier."""
+    found = []
+    for layer in network:
+        x = layer(x)
+        if isinstance(layer, torch.nn.ReLU | LeakyReLU):
+            found.append(x.square().mean().item())
+    return torch.tensor(found)
+
+
+@pytest.mark.parametrize(("builder", "depth"), [(mlp, 6), (dcgan, 0), (dcgan, 6)])
+def test_without_normalisation_any_depth_passes_its_inputs_on_at_their_scale(builder, depth):
+    torch.manual_seed(0)
+    shape = (3, 64, 64)
+    generator, critic = builder(shape, width=64, depth=depth, generator_norm="none")
+    with torch.no_grad():
+        made = scales(generator, torch.randn(64, 64))
+        judged = scales(critic, torch.randn(64, *shape))
+    assert len(made) > 3 and ((made > 0.4) & (made < 2.5)).all()
+    assert len(judged) > 3 and ((judged > 0.4) & (judged < 2.5)).all()
+
+
 @pytest.mark.parametrize("norm", ["none", "batch", "layer", "instance"])
 def test_normalisation_is_chosen_by_name(norm):
     generator, critic = dcgan((1, 16, 16), generator_norm=norm, critic_norm=norm)

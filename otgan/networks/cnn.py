@@ -15,6 +15,7 @@ from otgan.networks.layers import (
     LeakyReLU,
     dense,
     final,
+    he_initialised,
     norm,
     told,
     value,
@@ -68,7 +69,8 @@ def dcgan(
     down: list[nn.Module] = []
     for i, (a, b) in enumerate(pairwise(widths)):
         normalise = norm(critic_norm, b, 2) if i else []  # the first layer sees the raw range
-        down += [nn.Conv2d(a if i else a + further, b, 4, 2, 1), *normalise, LeakyReLU()]
+        layer = he_initialised(nn.Conv2d(a if i else a + further, b, 4, 2, 1), critic_norm)
+        down += [layer, *normalise, LeakyReLU()]
     # A dense layer has no instances to normalise over.
     dense_norm: Norm = "layer" if critic_norm == "instance" else critic_norm
     critic = Critic(
@@ -83,16 +85,15 @@ def dcgan(
     up: list[nn.Module] = []
     for (a, b), size in zip(pairwise(widths[::-1]), sizes[1:], strict=True):
         odd = (size[0] % 2, size[1] % 2)
-        up += [
-            *norm(generator_norm, a, 2, modulated),
-            nn.ReLU(),
-            nn.ConvTranspose2d(a, b, 4, 2, 1, odd),
-        ]
+        convolution = nn.ConvTranspose2d(a, b, 4, 2, 1, odd)
+        if size != sizes[-1]:
+            he_initialised(convolution, generator_norm)
+        up += [*norm(generator_norm, a, 2, modulated), nn.ReLU(), convolution]
     dense_norm = "layer" if generator_norm == "instance" else generator_norm
     generator = Generator(
         *before,
         *dense(latent + more, hidden, depth, dense_norm, nn.ReLU(), modulated),
-        nn.Linear(hidden if depth else latent + more, flat),
+        he_initialised(nn.Linear(hidden if depth else latent + more, flat), generator_norm),
         nn.Unflatten(1, grid),
         *up,
         *final(bounds),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +22,8 @@ NORMS = (
     nn.RMSNorm,
     nn.modules.instancenorm._InstanceNorm,
 )
+
+L = TypeVar("L", nn.Linear, nn.Conv2d, nn.ConvTranspose2d)
 
 
 class Generator(Stack):
@@ -120,8 +123,23 @@ def dense(
     return [
         m
         for a, b in pairwise(sizes)
-        for m in (nn.Linear(a, b), *norm(kind, b, 1, condition), activation)
+        for m in (he_initialised(nn.Linear(a, b), kind), *norm(kind, b, 1, condition), activation)
     ]
+
+
+def he_initialised(layer: L, kind: Norm) -> L:
+    """`layer`, which stands before normalisation of this kind and a rectifier.
+
+    Without normalisation it starts with weights that keep the scale of what passes (He et al.
+    2015), as in the code of Gulrajani et al. 2017. torch's own make that 2.4 times smaller at every
+    layer: behind four of them a generator hardly sees its noise and collapses.
+    """
+    if kind == "none":
+        inputs = layer.weight[0].numel()
+        if isinstance(layer, nn.ConvTranspose2d):  # how many reach one output
+            inputs = layer.weight[:, 0].numel() // math.prod(layer.stride)
+        nn.init.normal_(layer.weight, std=math.sqrt(2 / inputs))
+    return layer
 
 
 def norm(
