@@ -23,7 +23,7 @@ from otgan_domains.images.pixels import to_tensor
 from otgan_domains.images.saving import save
 
 FAST = {"critic_steps": 2, "average": 0.999, "optimiser": {"rate": 1e-3}}
-"""For gradient penalties, within minutes of a small machine (docs/design.md)."""
+"""For gradient penalties and certified critics, within minutes of a small machine (docs/design.md)."""
 
 
 def images(
@@ -98,6 +98,7 @@ def images(
             "*": {"steps": 3000 if small else 20_000},
             "wgan-gp": FAST,
             "wgan-lp": FAST,
+            "certified": FAST,
             "wgan": {"network": {"name": "plain-dcgan"}},
             "gan": {"network": {"name": "plain-dcgan"}},
             "dcgan": {"network": {"name": "plain-dcgan"}},
