@@ -71,6 +71,9 @@ def test_modes_are_counted_for_a_preset(benchmark):
     modes = benchmark("mode_coverage")
     perfect, early = (modes.measure(modes.Task("8 Gaussians", p, 0, 2)) for p in ("data", "sliced"))
     assert perfect["modes"] == 8 and perfect["W1 / floor"] < 2 < early["W1 / floor"]
+    names = "wgan-gp", modes.GENTLE
+    plain, gentle = (modes.measure(modes.Task("8 Gaussians", name, 0, 3)) for name in names)
+    assert plain["W1 / floor"] != gentle["W1 / floor"]
 
 
 @pytest.fixture

@@ -187,6 +187,7 @@ def test_a_blurred_target_is_what_the_generator_makes(chart):
         otgan.fit(domain=domain(c), steps=300, network=network, **options) for c in (chart, blurred)
     ]
     plain, wide = (model.generator(torch.randn(2000, 16)).var(0).mean() for model in made)
+    # After 300 steps the second game is still above 2: 2.3 to 2.4, and 1.9 to 2.1 after 600.
     assert plain < 1.4 < 1.6 < wide < 2.6
 
 

@@ -10,7 +10,7 @@ import torch
 from otgan_domains.images import images
 from PIL import Image
 
-from otgan.config import InputError
+from otgan.config import InputError, resolve
 from otgan.data import floats
 
 RNG = np.random.default_rng(0)
@@ -403,3 +403,12 @@ def test_pictures_of_floats_are_not_guessed(tmp_path):
     Image.fromarray(RNG.random((8, 8)).astype(np.float32)).save(tmp_path / "a.tiff")
     with pytest.raises(InputError, match="holds floats"):
         images(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("preset", "critic_rate"), [("wgan-gp", None), ("wgan-lp", None), ("certified", 5e-3)]
+)
+def test_critics_that_need_several_steps_get_two_and_a_fast_generator(preset, critic_rate):
+    config = resolve(preset, images().presets, {})
+    assert (config.critic_steps, config.average, config.optimiser.rate) == (2, 0.999, 1e-3)
+    assert config.optimiser.critic_rate == critic_rate

@@ -46,8 +46,8 @@ def check_point_masses(constraint, theta, sign, seed, geometry=None):
         batch=32,
     )
     assert value == pytest.approx(theta * overstatement(constraint, theta), rel=0.01)
-    # A bound; slopes even out long after the value is right.
-    assert 0.85 * theta < value / slope < 1.01 * theta
+    # Slopes even out after the value is right, last where the weight has to be found.
+    assert value / slope > (0.85 if constraint.weight == "auto" else 0.98) * theta
 
 
 @pytest.mark.parametrize("theta", [0.1, 10])

@@ -68,9 +68,9 @@ def dcgan(
 
     down: list[nn.Module] = []
     for i, (a, b) in enumerate(pairwise(widths)):
-        normalise = norm(critic_norm, b, 2) if i else []  # the first layer sees the raw range
-        layer = he_initialised(nn.Conv2d(a if i else a + further, b, 4, 2, 1), critic_norm)
-        down += [layer, *normalise, LeakyReLU()]
+        kind = critic_norm if i else "none"  # the first layer sees the raw range
+        layer = he_initialised(nn.Conv2d(a if i else a + further, b, 4, 2, 1), kind)
+        down += [layer, *norm(kind, b, 2), LeakyReLU()]
     # A dense layer has no instances to normalise over.
     dense_norm: Norm = "layer" if critic_norm == "instance" else critic_norm
     critic = Critic(

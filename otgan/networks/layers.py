@@ -131,8 +131,8 @@ def he_initialised(layer: L, kind: Norm) -> L:
     """`layer`, which stands before normalisation of this kind and a rectifier.
 
     Without normalisation it starts with weights that keep the scale of what passes (He et al.
-    2015), as in the code of Gulrajani et al. 2017. torch's own make that 2.4 times smaller at every
-    layer: behind four of them a generator hardly sees its noise and collapses.
+    2015), as hidden dense layers do in the code of Gulrajani et al. 2017. torch's own make that 2.4
+    times smaller at every layer: behind four of them a generator hardly sees its noise.
     """
     if kind == "none":
         inputs = layer.weight[0].numel()

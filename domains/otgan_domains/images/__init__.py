@@ -23,7 +23,7 @@ from otgan_domains.images.pixels import to_tensor
 from otgan_domains.images.saving import save
 
 FAST = {"critic_steps": 2, "average": 0.999, "optimiser": {"rate": 1e-3}}
-"""For gradient penalties and certified critics, within minutes of a small machine (docs/design.md)."""
+"""For slope penalties and certified critics, within minutes on a small machine (docs/design.md)."""
 
 
 def images(
