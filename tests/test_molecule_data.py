@@ -3,6 +3,7 @@
 import csv
 import gzip
 import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -146,10 +147,22 @@ def test_a_molecule_of_which_the_process_dies_is_dropped_alone(tmp_path, monkeyp
     assert found.dropped[1].startswith("crashes RDKit")
 
 
-def test_a_molecule_that_takes_too_long_is_dropped(monkeypatch):
-    monkeypatch.setattr(processes, "SECONDS", 1e-6)
-    found = parsed.parse(rows("CCO", "CCN"), ())
-    assert found.dropped.keys() == {0, 1}
+def test_a_molecule_that_takes_too_long_is_dropped(tmp_path, monkeypatch):
+    program = tmp_path / "program.py"
+    program.write_text(
+        f"import sys, time\nsys.path.insert(0, {str(Path(parsing.__file__).parent)!r})\n"
+        "import parsing\nparse = parsing.parse\n"
+        "def late(text, *more):\n"
+        "    time.sleep(100 if text == 'slow' else 0)\n"
+        "    return parse(text, *more)\n"
+        "parsing.parse = late\nparsing.main(*sys.argv[1:])\n"
+    )
+    monkeypatch.setattr(parsing, "__file__", str(program))
+    monkeypatch.setattr(processes, "SECONDS", 2)
+    monkeypatch.setattr(processes, "CHUNK", 3)
+    found = parsed.parse(rows("CCO", "slow", "CCN"), ())
+    assert list(found.smiles) == ["CCO", "CCN"]
+    assert found.dropped == {1: "crashes RDKit, or takes it more than 2 s"}
 
 
 def test_a_process_that_cannot_start_is_an_error(tmp_path, monkeypatch):
