@@ -128,16 +128,22 @@ def test_hostile_smiles_are_dropped_and_the_others_kept():
     assert set(found.dropped) == set(range(len(HOSTILE)))
 
 
-def test_a_molecule_of_which_the_process_dies_is_dropped_alone(tmp_path, monkeypatch):
-    program = tmp_path / "program.py"
-    program.write_text(
+@pytest.fixture
+def program(tmp_path, monkeypatch):
+    """Texts of a program to run in place of the parser."""
+    path = tmp_path / "program.py"
+    monkeypatch.setattr(parsing, "__file__", str(path))
+    return path.write_text
+
+
+def test_a_molecule_of_which_the_process_dies_is_dropped_alone(program, monkeypatch):
+    program(
         "import json, os, sys\nprint('started', flush=True)\n"
         "for row in sys.stdin:\n"
         "    text = json.loads(row)\n"
         "    if text.startswith('die'): os.abort()\n"
         "    print(json.dumps([text, [['C', 0]], [], []]), flush=True)\n"
     )
-    monkeypatch.setattr(parsing, "__file__", str(program))
     monkeypatch.setattr(processes, "CHUNK", 3)
     texts = ["a", "die", "b", "c", "d", "die", "die", "e"]
     found = parsed.parse(rows(*texts), ())
@@ -147,17 +153,15 @@ def test_a_molecule_of_which_the_process_dies_is_dropped_alone(tmp_path, monkeyp
     assert found.dropped[1].startswith("crashes RDKit")
 
 
-def test_a_molecule_that_takes_too_long_is_dropped(tmp_path, monkeypatch):
-    program = tmp_path / "program.py"
-    program.write_text(
-        f"import sys, time\nsys.path.insert(0, {str(Path(parsing.__file__).parent)!r})\n"
+def test_a_molecule_that_takes_too_long_is_dropped(program, monkeypatch):
+    program(
+        f"import sys, time\nsys.path.insert(0, {str(Path(processes.__file__).parent)!r})\n"
         "import parsing\nparse = parsing.parse\n"
         "def late(text, *more):\n"
         "    time.sleep(100 if text == 'slow' else 0)\n"
         "    return parse(text, *more)\n"
         "parsing.parse = late\nparsing.main(*sys.argv[1:])\n"
     )
-    monkeypatch.setattr(parsing, "__file__", str(program))
     monkeypatch.setattr(processes, "SECONDS", 2)
     monkeypatch.setattr(processes, "CHUNK", 3)
     found = parsed.parse(rows("CCO", "slow", "CCN"), ())
@@ -165,9 +169,8 @@ def test_a_molecule_that_takes_too_long_is_dropped(tmp_path, monkeypatch):
     assert found.dropped == {1: "crashes RDKit, or takes it more than 2 s"}
 
 
-def test_a_process_that_cannot_start_is_an_error(tmp_path, monkeypatch):
-    (tmp_path / "program.py").write_text("raise SystemExit('no RDKit here')")
-    monkeypatch.setattr(parsing, "__file__", str(tmp_path / "program.py"))
+def test_a_process_that_cannot_start_is_an_error(program):
+    program("raise SystemExit('no RDKit here')")
     with pytest.raises(InputError, match="no RDKit here"):
         parsed.parse(rows("C"), ())
 
