@@ -184,11 +184,10 @@ def test_a_blurred_target_is_what_the_generator_makes(chart):
     options = {"batch_size": 128, "critic_steps": 3, "optimiser": {"rate": 1e-3}, "quiet": True}
     network = {"latent": 16, "width": 64, "depth": 2}
     made = [
-        otgan.fit(domain=domain(c), steps=300, network=network, **options) for c in (chart, blurred)
+        otgan.fit(domain=domain(c), steps=600, network=network, **options) for c in (chart, blurred)
     ]
     plain, wide = (model.generator(torch.randn(2000, 16)).var(0).mean() for model in made)
-    # After 300 steps the second game is still above 2: 2.3 to 2.4, and 1.9 to 2.1 after 600.
-    assert plain < 1.4 < 1.6 < wide < 2.6
+    assert plain < 1.4 < 1.6 < wide < 2.4
 
 
 def test_the_noise_to_make_is_the_generators_own():
